@@ -1,0 +1,30 @@
+"""The one error that every wrong declaration ends in."""
+
+from pathlib import Path
+
+import pydantic
+
+
+class DeclarationError(ValueError):
+    """A source file or contract is wrong: names the file, the field and the remedy."""
+
+    def __init__(self, file: Path, field: str, problem: str, remedy: str) -> None:
+        self.file, self.field, self.problem, self.remedy = file, field, problem, remedy
+        super().__init__(f"{file}: {field}: {problem}. {remedy}")
+
+    def at(self, prefix: str) -> "DeclarationError":
+        """Return the same error with its field named from ``prefix`` on."""
+        return DeclarationError(self.file, f"{prefix}.{self.field}", self.problem, self.remedy)
+
+
+def from_validation(file: Path, error: pydantic.ValidationError) -> DeclarationError:
+    """Turn the first finding of pydantic into a declaration error."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+    given = "" if first["type"] == "missing" else f" (found {first['input']!r:.60})"
+    remedy = {
+        "missing": "Add the field.",
+        "extra_forbidden": "Remove it or correct its spelling.",
+    }.get(first["type"], "Correct the value.")
+    more = f" {error.error_count() - 1} more finding(s) in this file." if error.error_count() > 1 else ""
+    return DeclarationError(file, field, first["msg"] + given, remedy + more)

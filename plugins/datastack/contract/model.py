@@ -1,0 +1,117 @@
+"""Contracts as frozen models: what the rest of the engine knows of an ODCS file."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import pyarrow as pa
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+from datastack.contract.types import arrow_type
+
+Identifier = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+def _known_type(physical_type: str) -> str:
+    arrow_type(physical_type)
+    return physical_type
+
+
+class Frozen(BaseModel):
+    """Base of all declarations: immutable, and a misspelt field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Privacy(StrEnum):
+    """How personal data in a column is treated before it reaches the warehouse."""
+
+    HASH = "hash"  # keyed hash: joins still work
+    MASK = "mask"  # a constant in its place
+    DROP = "drop"  # never stored
+    RESTRICT = "restrict"  # stored as it is, for granted roles only
+
+
+class Drift(StrEnum):
+    """What happens to a field that the source has and the contract has not."""
+
+    FREEZE = "freeze"  # fail and name the field
+    DISCARD = "discard"  # leave it out and count it
+
+
+class Column(Frozen):
+    """One column of a stream. ``path`` is where it stands in a nested record, as ``a.b`` or ``a[].b``."""
+
+    name: Identifier
+    type: Annotated[str, AfterValidator(_known_type)]
+    description: str = Field(min_length=1)
+    path: str = Field(min_length=1)
+    required: bool = False
+    key_position: int | None = None
+    privacy: Privacy | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str | None = None
+    allowed: tuple[Any, ...] = ()
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether the warehouse has this column."""
+        return self.privacy is not Privacy.DROP
+
+    @model_validator(mode="after")
+    def _privacy_needs_text(self) -> "Column":
+        base = self.type.removesuffix("[]")
+        if self.privacy in (Privacy.HASH, Privacy.MASK) and base != "text":
+            raise ValueError(f"a column with privacy {self.privacy.value} is stored as text, not {self.type}")
+        return self
+
+
+class Tolerance(Frozen):
+    """How much may go to quarantine before a task fails: rows, and share of all rows."""
+
+    rows: int = Field(default=0, ge=0)
+    share: float = Field(default=0.0, ge=0.0, le=1.0)
+
+    def allows(self, rejected: int, total: int) -> bool:
+        """Whether ``rejected`` of ``total`` rows stay within both limits."""
+        return rejected == 0 or (rejected <= self.rows and rejected <= self.share * total)
+
+
+class Contract(Frozen):
+    """What one stream promises."""
+
+    source: Identifier
+    stream: Identifier
+    version: str = Field(pattern=r"^\d+\.\d+\.\d+$")
+    description: str = Field(min_length=1)
+    grain: str = Field(min_length=1)
+    owner: str = Field(min_length=1)
+    columns: tuple[Column, ...] = Field(min_length=1)
+    minimum_rows: int = Field(ge=1)
+    drift: Drift = Drift.DISCARD
+    tolerance: Tolerance = Tolerance()
+    file: Path
+
+    @property
+    def major(self) -> int:
+        """The part of the version that changes when readers break."""
+        return int(self.version.split(".")[0])
+
+    @property
+    def stored(self) -> tuple[Column, ...]:
+        """The columns that the warehouse has, in order."""
+        return tuple(column for column in self.columns if column.is_stored)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the primary key's columns in their order; empty if the stream has none."""
+        keyed = [column for column in self.columns if column.key_position is not None]
+        return tuple(column.name for column in sorted(keyed, key=lambda column: column.key_position or 0))
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        """Arrow schema of the conformed rows."""
+        return pa.schema(
+            [pa.field(column.name, arrow_type(column.type), nullable=not column.required) for column in self.stored]
+        )

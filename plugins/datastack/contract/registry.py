@@ -1,0 +1,75 @@
+"""Finds declarations by name: sources, their streams' contracts, and SQL files."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pydantic
+
+from datastack.contract.errors import DeclarationError, from_validation
+from datastack.contract.model import Contract
+from datastack.contract.odcs import read_contract, read_yaml
+from datastack.contract.sources import ApiSource, DatabaseSource, Source, Write
+
+_SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource] = pydantic.TypeAdapter(Source)
+
+
+def include_dir() -> Path:
+    """Return the folder of declarations: ``DATASTACK_INCLUDE``, or the repository's include/."""
+    return Path(os.environ.get("DATASTACK_INCLUDE") or Path(__file__).parents[3] / "include")
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A source with the contracts of all its streams."""
+
+    source: DatabaseSource | ApiSource
+    contracts: dict[str, Contract]
+
+
+def source_names() -> list[str]:
+    """Names of all declared sources, sorted."""
+    return sorted(file.stem for file in (include_dir() / "sources").glob("*.yml"))
+
+
+@cache
+def load_source(name: str) -> Declared:
+    """Read a source file and the contract of each of its streams.
+
+    :raises DeclarationError: naming file, field and remedy.
+    """
+    file = include_dir() / "sources" / f"{name}.yml"
+    try:
+        source = _SOURCE.validate_python(read_yaml(file))
+    except pydantic.ValidationError as error:
+        raise from_validation(file, error) from error
+    if source.name != name:
+        raise DeclarationError(file, "name", f"is {source.name!r}", f"Give the file's own name, {name!r}.")
+    contracts = {stream: read_contract(contract_file(name, stream), name, stream) for stream in source.streams}
+    for stream, contract in contracts.items():
+        _check_together(file, source, stream, contract)
+    _check_no_orphans(file, source)
+    return Declared(source, contracts)
+
+
+def contract_file(source: str, stream: str) -> Path:
+    """Return where the contract of a stream stands."""
+    return include_dir() / "contracts" / source / f"{stream}.odcs.yaml"
+
+
+def _check_together(file: Path, source: DatabaseSource | ApiSource, name: str, contract: Contract) -> None:
+    stream = source.streams[name]
+    stored = {column.name for column in contract.stored}
+    if stream.cursor and stream.cursor not in stored:
+        remedy = f"Name a column of {contract.file.name}, or add it there."
+        raise DeclarationError(file, f"streams.{name}.cursor", f"{stream.cursor!r} is not in the contract", remedy)
+    if stream.write is Write.MERGE and not contract.key:
+        remedy = "Mark the key's columns with primaryKey: true."
+        raise DeclarationError(contract.file, "schema.properties", "write: merge needs a primary key", remedy)
+
+
+def _check_no_orphans(file: Path, source: DatabaseSource | ApiSource) -> None:
+    for found in sorted((include_dir() / "contracts" / source.name).glob("*")):
+        if found.name.removesuffix(".odcs.yaml") not in source.streams:
+            raise DeclarationError(found, "(whole file)", f"no stream of {file.name} uses it", "Declare or remove it.")

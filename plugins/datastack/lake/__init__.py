@@ -1,0 +1,1 @@
+"""Stores parts and manifests in zones of an S3 bucket."""

@@ -1,0 +1,1 @@
+"""Names datasets and builds lineage facets, in one place."""

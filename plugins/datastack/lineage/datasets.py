@@ -1,0 +1,98 @@
+"""OpenLineage names of everything that data passes through, and the facets on it.
+
+Naming: https://openlineage.io/docs/spec/naming
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from openlineage.client.event_v2 import InputDataset, OutputDataset
+
+
+def postgres_name(host: str, port: int, database: str, schema: str, table: str) -> tuple[str, str]:
+    """Namespace and name of a Postgres table; host and port as in the connection, letter by letter."""
+    return f"postgres://{host}:{port}", f"{database}.{schema}.{table}"
+
+
+def lake_name(bucket: str, zone: str, source: str, stream: str, contract_major: int) -> tuple[str, str]:
+    """Namespace and name of a stream in a zone of the lake: slices come and go, the dataset stays."""
+    return f"s3://{bucket}", f"{zone}/{source}/{stream}/v{contract_major}"
+
+
+def api_name(base_url: str, path: str) -> tuple[str, str]:
+    """Namespace and name of a REST endpoint."""
+    parts = urlsplit(base_url)
+    return f"{parts.scheme}://{parts.netloc}", path
+
+
+def read_from(name: tuple[str, str], columns: "pa.Schema | None" = None) -> "InputDataset":
+    """Describe a dataset that is read."""
+    from openlineage.client.event_v2 import InputDataset
+
+    return InputDataset(*name, facets=_schema_facet(columns))
+
+
+def written_to(
+    name: tuple[str, str],
+    rows: int,
+    size: int | None = None,
+    columns: "pa.Schema | None" = None,
+    columns_from: tuple[str, str] | None = None,
+) -> "OutputDataset":
+    """Describe a dataset that is written: rows, bytes, columns, and the dataset that each column comes from by name."""
+    from openlineage.client.event_v2 import OutputDataset
+    from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
+
+    facets = _schema_facet(columns)
+    if columns is not None and columns_from is not None:
+        facets["columnLineage"] = _same_columns(columns, columns_from)
+    measured = statistics.OutputStatisticsOutputDatasetFacet(rowCount=rows, size=size)
+    return OutputDataset(*name, facets=facets, outputFacets={"outputStatistics": measured})
+
+
+def checked(name: tuple[str, str], results: Iterable[Any]) -> "InputDataset":
+    """Describe a dataset that a gate looked at, with an assertion a check."""
+    from openlineage.client.event_v2 import InputDataset
+    from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
+
+    assertions = [
+        quality.Assertion(
+            assertion=result.type,
+            success=result.outcome in ("PASSED", "WARN"),
+            column=result.column,
+            severity="warn" if result.outcome == "WARN" else "error",
+            name=result.name,
+            expected=result.threshold,
+            actual=str(result.measured),
+        )
+        for result in results
+    ]
+    facet = quality.DataQualityAssertionsDatasetFacet(assertions=assertions)
+    return InputDataset(*name, inputFacets={"dataQualityAssertions": facet})
+
+
+def _schema_facet(columns: "pa.Schema | None") -> dict[str, Any]:
+    from openlineage.client.facet_v2 import schema_dataset
+
+    if columns is None:
+        return {}
+    fields = [schema_dataset.SchemaDatasetFacetFields(name=field.name, type=str(field.type)) for field in columns]
+    return {"schema": schema_dataset.SchemaDatasetFacet(fields=fields)}
+
+
+def _same_columns(columns: "pa.Schema", source: tuple[str, str]) -> Any:
+    from openlineage.client.facet_v2 import column_lineage_dataset as lineage
+
+    def field(name: str) -> Any:
+        identity = lineage.Transformation(type="DIRECT", subtype="IDENTITY")
+        return lineage.Fields(inputFields=[lineage.InputField(*source, field=name, transformations=[identity])])
+
+    return lineage.ColumnLineageDatasetFacet(fields={name: field(name) for name in _names(columns)})
+
+
+def _names(columns: "pa.Schema") -> Sequence[str]:
+    names: Sequence[str] = columns.names
+    return names

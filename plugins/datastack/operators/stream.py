@@ -1,0 +1,156 @@
+"""What operators on one stream share: their declarations, their try, and the XCom that names a manifest."""
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from datastack.contract.model import Contract
+from datastack.contract.registry import Declared, load_source
+from datastack.lake.layout import Place, Zone
+from datastack.lake.manifest import Manifest, Part
+from datastack.lineage import datasets
+from datastack.operators import connections
+from datastack.warehouse.load import RunRef
+
+if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
+
+    from datastack.contract.slice import Slice
+    from datastack.lake.parts import ParquetParts
+    from datastack.lake.store import LakeStore
+
+
+class ToleranceError(ValueError):
+    """More rows did not fit their contract than it tolerates."""
+
+
+class StreamOperator(BaseOperator):
+    """Base of operators on a stream.
+
+    :param source: name of a file in include/sources.
+    :param stream: one of its streams.
+    """
+
+    template_fields: Sequence[str] = ("source", "stream")
+
+    def __init__(self, *, source: str, stream: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+        self.stream = stream
+
+    @cached_property
+    def declared(self) -> Declared:
+        """The source with its contracts."""
+        return load_source(self.source)
+
+    @cached_property
+    def contract(self) -> Contract:
+        """The stream's contract."""
+        return self.declared.contracts[self.stream]
+
+    def place(self, window: "Slice", attempt: str | None = None) -> Place:
+        """Return where an attempt at a slice stands; a new attempt unless one is named."""
+        return Place(self.source, self.stream, self.contract.major, window, attempt or uuid.uuid4().hex[:12])
+
+    def store(self, lake: "LakeStore", zone: Zone, place: Place, written: "Written") -> str:
+        """Write the manifest that makes an attempt exist; return its key.
+
+        :raises ToleranceError: if too many rows went to quarantine. They stay there to be looked at.
+        """
+        manifest = written.manifest(self.contract, place)
+        self.log.info("%s.%s %s: %s", self.source, self.stream, place.slice, written)
+        self._tolerate(lake, manifest, written.reasons)
+        key = place.manifest(zone)
+        lake.write_manifest(key, manifest)
+        return key
+
+    def _tolerate(self, lake: "LakeStore", manifest: Manifest, reasons: Counter[str]) -> None:
+        if self.contract.tolerance.allows(manifest.quarantined_rows, manifest.source_rows):
+            return
+        common = "; ".join(f"{reason} ({count} rows)" for reason, count in reasons.most_common(3))
+        raise ToleranceError(
+            f"{self.source}.{self.stream} {manifest.slice}: {manifest.quarantined_rows} of {manifest.source_rows} rows "
+            f"don't fit {self.contract.file.name}: {common}. They are in {lake.uri(manifest.quarantine[0].key)}; nothing "
+            "was loaded. Correct the source or the contract, or raise its tolerance, and clear this task"
+        )
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> "OperatorLineage":
+        """Name the datasets that were read and written."""
+        from airflow.providers.openlineage.extractors import OperatorLineage
+
+        inputs, outputs = self.lineage()
+        return OperatorLineage(inputs=inputs, outputs=outputs)
+
+    def get_openlineage_facets_on_failure(self, task_instance: Any) -> "OperatorLineage":
+        """Name the same datasets: a failed move is on the graph too."""
+        return self.get_openlineage_facets_on_complete(task_instance)
+
+    def lineage(self) -> tuple[list[Any], list[Any]]:
+        """Inputs and outputs of the move."""
+        raise NotImplementedError
+
+
+class Written:
+    """What a move has put into the lake so far."""
+
+    def __init__(self) -> None:
+        self.source_rows = 0
+        self.parts: Sequence[Part] = ()
+        self.quarantine: Sequence[Part] = ()
+        self.reasons: Counter[str] = Counter()
+        self.discarded: dict[str, int] = {}
+        self.columns: dict[str, str] = {}
+        self.extracted_at = datetime.now(UTC)
+
+    def manifest(self, contract: Contract, place: Place) -> Manifest:
+        """Describe it; counts are reconciled on the way."""
+        return Manifest(
+            source=place.source,
+            stream=place.stream,
+            contract_version=contract.version,
+            slice_start=place.slice.start,
+            slice_end=place.slice.end,
+            attempt=place.attempt,
+            extracted_at=self.extracted_at,
+            source_rows=self.source_rows,
+            parts=tuple(self.parts),
+            quarantine=tuple(self.quarantine),
+            columns=self.columns,
+            discarded=self.discarded,
+        )
+
+    def keep(self, rejected: Any, out: "ParquetParts") -> None:
+        """Write rejected rows to quarantine and count their reasons."""
+        if rejected.num_rows:
+            out.write(rejected)
+            self.reasons.update(rejected.column("reason").to_pylist())
+
+    def __str__(self) -> str:
+        rows, size = sum(part.rows for part in self.parts), sum(part.bytes for part in self.parts)
+        aside = sum(part.rows for part in self.quarantine)
+        unknown = f", fields discarded by contract: {self.discarded}" if self.discarded else ""
+        return f"{self.source_rows} rows at the source, {rows} stored ({size} bytes), {aside} quarantined{unknown}"
+
+
+def lake_dataset(operator: StreamOperator, zone: Zone) -> tuple[str, str]:
+    """Lineage name of an operator's stream in a zone."""
+    bucket = connections.connection(connections.LAKE).extra_dejson.get("bucket", "")
+    return datasets.lake_name(bucket, zone, operator.source, operator.stream, operator.contract.major)
+
+
+def lake_output(operator: StreamOperator, zone: Zone, columns: Any = None, columns_from: Any = None) -> Any:
+    """Describe what an operator wrote to a zone."""
+    written: Written = getattr(operator, "_written", None) or Written()
+    rows, size = sum(part.rows for part in written.parts), sum(part.bytes for part in written.parts)
+    return datasets.written_to(lake_dataset(operator, zone), rows, size, columns, columns_from)
+
+
+def run_ref(context: Any) -> RunRef:
+    """Return the Airflow try that a task runs in."""
+    ti = context["ti"]
+    return RunRef(ti.dag_id, ti.run_id, ti.try_number)

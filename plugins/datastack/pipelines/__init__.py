@@ -1,0 +1,1 @@
+"""Arranges operators into the task groups that DAG files use."""

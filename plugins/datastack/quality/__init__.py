@@ -1,0 +1,1 @@
+"""Runs data quality contracts as gates that fail closed."""

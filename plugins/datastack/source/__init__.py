@@ -1,0 +1,1 @@
+"""Reads sources. Knows no lake, no warehouse and no Airflow."""

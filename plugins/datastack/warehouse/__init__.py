@@ -1,0 +1,1 @@
+"""Loads the warehouse, one transaction a slice, and keeps the ledger."""
