@@ -1,5 +1,4 @@
-"""
-# ingest_marketing_api
+"""# ingest_marketing_api
 
 **Purpose.** Brings campaigns, their coupons and the redemptions from the marketing team's service, once a day.
 

@@ -1,5 +1,4 @@
-"""
-# ingest_retail_db
+"""# ingest_retail_db
 
 **Purpose.** Brings the shop's households, products and transactions to the warehouse, once a day.
 

@@ -1,5 +1,4 @@
-"""
-# transform_retail
+"""# transform_retail
 
 **Purpose.** Builds the retail marts with dbt, checks them, and publishes them to `marts` in one transaction.
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -102,7 +103,9 @@ def _typed(values: pa.Array | list[Any], column: Column) -> tuple[pa.Array, dict
         try:
             singles.append(_convert(single, column, target))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
-            reasons[index] = f"{str(value)[:60]!r} is not of type {column.type}" if column.privacy is None else "wrong type"
+            reasons[index] = (
+                f"{str(value)[:60]!r} is not of type {column.type}" if column.privacy is None else "wrong type"
+            )
             singles.append(pa.nulls(1, target))
     return pa.concat_arrays(singles), reasons
 
@@ -112,8 +115,28 @@ def _convert(values: pa.Array | list[Any], column: Column, target: pa.DataType) 
         return _as_text(values, target)
     if isinstance(values, pa.Array):
         return values if values.type == target else _cast(values, target)
-    if pa.types.is_temporal(target):
+    return _from_json(values, target)
+
+
+def _from_json(values: list[Any], target: pa.DataType) -> pa.Array:
+    """Exact values or an error: nothing is cut, rounded, or read as something else. Numbers may come as text."""
+    if isinstance(target, pa.BaseExtensionType):
+        return pa.array([None if value is None else json.dumps(value, default=str) for value in values]).cast(target)
+    if pa.types.is_string(target) or pa.types.is_nested(target):
+        return pa.array(values, target)
+    first = next((value for value in values if value is not None), None)
+    if isinstance(first, str):
+        if pa.types.is_boolean(target):
+            raise TypeError("text is not a boolean")
         return pa.array(values, pa.string()).cast(target)
+    if isinstance(first, bool) != pa.types.is_boolean(target) and first is not None:
+        raise TypeError("only booleans are booleans")
+    if pa.types.is_temporal(target) and first is not None:
+        raise TypeError("dates and times come as text")
+    if pa.types.is_integer(target):
+        return pa.array(values).cast(target)
+    if pa.types.is_floating(target):
+        values = [float(value) if isinstance(value, Decimal) else value for value in values]
     return pa.array(values, target)
 
 

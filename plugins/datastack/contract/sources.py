@@ -70,7 +70,7 @@ class ApiStream(Stream):
     path: str = Field(pattern=r"^/")
     records: str = Field(min_length=1, description="where the list of records stands in a page")
     total: str | None = Field(default=None, description="where a page says how many records there are in all")
-    params: dict[str, str] = {}
+    params: dict[str, str] = Field(default={})
     pagination: Annotated[PageNumber | Offset | Cursor, Field(discriminator="kind")]
 
 

@@ -71,8 +71,8 @@ class Manifest(_Frozen):
         return sum(part.rows for part in self.quarantine)
 
     @property
-    def bytes(self) -> int:
-        """Size of all parts."""
+    def size(self) -> int:
+        """Bytes in all parts."""
         return sum(part.bytes for part in self.parts)
 
     def to_json(self) -> bytes:

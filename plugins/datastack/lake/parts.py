@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from typing import IO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,7 +25,9 @@ class ParquetParts:
     bytes than the defaults on operational tables.
     """
 
-    def __init__(self, lake: LakeStore, place: Place, zone: Zone, schema: pa.Schema, part_bytes: int = PART_BYTES) -> None:
+    def __init__(
+        self, lake: LakeStore, place: Place, zone: Zone, schema: pa.Schema, part_bytes: int = PART_BYTES
+    ) -> None:
         self._lake, self._place, self._zone, self._schema = lake, place, zone, schema
         self._part_bytes = part_bytes
         self._open: ExitStack | None = None
@@ -125,7 +128,7 @@ class LinesParts:
             self._open.pop_all()
 
     def write(self, body: bytes, rows: int) -> None:
-        """Add one JSON body that carries ``rows`` records; line breaks, which JSON has only between values, become spaces."""
+        """Add one JSON body of ``rows`` records; line breaks, which JSON has between values only, become spaces."""
         if self._open is None:
             self._start()
         self._compressed.write(body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n")
@@ -138,7 +141,9 @@ class LinesParts:
         self._open = ExitStack()
         self._stream = self._open.enter_context(self._lake.open_part(self._key))
         compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
-        self._compressed = self._open.enter_context(compressor.stream_writer(self._stream, closefd=False))
+        self._compressed = self._open.enter_context(
+            compressor.stream_writer(cast("IO[bytes]", self._stream), closefd=False)
+        )
         self._rows = 0
 
     def _close(self) -> None:

@@ -91,5 +91,3 @@ class HashingStream(io.RawIOBase):
     def part(self, key: str, rows: int) -> Part:
         """Describe what was written."""
         return Part(key=key, rows=rows, bytes=self.count, sha256=self._sha.hexdigest())
-
-

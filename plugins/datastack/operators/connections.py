@@ -48,7 +48,11 @@ def soda_warehouse(conn_id: str) -> "Warehouse":
 
     conn = connection(conn_id)
     return Warehouse(
-        _required(conn, "host"), conn.port or 5432, _required(conn, "schema"), _required(conn, "login"), conn.password or ""
+        _required(conn, "host"),
+        conn.port or 5432,
+        _required(conn, "schema"),
+        _required(conn, "login"),
+        conn.password or "",
     )
 
 
@@ -61,7 +65,7 @@ def lake_store(conn_id: str = LAKE) -> "LakeStore":
 
     extra = connection(conn_id).extra_dejson
     if not extra.get("bucket"):
-        raise BadConnectionError(f"connection {conn_id!r}: its extra names no bucket; add {{\"bucket\": \"…\"}}")
+        raise BadConnectionError(f'connection {conn_id!r}: its extra names no bucket; add {{"bucket": "…"}}')
     hook: AwsGenericHook = AwsGenericHook(aws_conn_id=conn_id)
     credentials = hook.get_credentials(region_name=extra.get("region_name"))
     filesystem = S3FileSystem(

@@ -44,7 +44,7 @@ class CopyOperator(StreamOperator):
             extracted_at=manifest.extracted_at,
             source_rows=manifest.source_rows,
             lake_rows=manifest.rows,
-            bytes=manifest.bytes,
+            bytes=manifest.size,
             run=run_ref(context),
             quarantined=tuple(_quarantined(lake, part) for part in manifest.quarantine),
         )
@@ -59,7 +59,7 @@ class CopyOperator(StreamOperator):
         lake = datasets.lake_name(bucket, Zone.CONFORMED, self.source, self.stream, self.contract.major)
         table = connections.postgres_table(connections.LOADER, raw_schema(self.source), self.stream)
         manifest: Manifest | None = getattr(self, "_manifest", None)
-        rows, size = (manifest.rows, manifest.bytes) if manifest else (0, 0)
+        rows, size = (manifest.rows, manifest.size) if manifest else (0, 0)
         schema = self.contract.arrow_schema
         return [datasets.read_from(lake, schema)], [datasets.written_to(table, rows, size, schema, lake)]
 

@@ -74,8 +74,8 @@ class ExtractApiOperator(StreamOperator):
                 stated |= {page.total} - {None}
         if self._stream.total and stated != {written.source_rows}:
             raise SourceError(
-                f"{self._stream.path} {place.slice}: pages carried {written.source_rows} records, but the API states a total "
-                f"of {sorted(stated)}: the list changed while it was read. Nothing was stored; the task's retry reads it again"
+                f"{self._stream.path} {place.slice}: pages carried {written.source_rows} records, but the API states "
+                f"{sorted(stated)} in all: the list changed while it was read. Nothing was stored; the retry reads anew"
             )
         written.parts = out.parts
         self._written = written

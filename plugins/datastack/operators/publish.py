@@ -36,7 +36,9 @@ class PlanOperator(BaseOperator):
         streams = [(source, stream) for source, stream in self.streams]
         pending = pending_loads(connections.postgres_uri(connections.TRANSFORMER), self.domain, streams)
         if pending.awaited:
-            raise AirflowSkipException(f"not loaded yet: {', '.join(pending.awaited)}; the run that loads them starts this DAG again")
+            raise AirflowSkipException(
+                f"not loaded yet: {', '.join(pending.awaited)}; the run that loads them starts this DAG again"
+            )
         if not pending.load_ids and not context["params"].get("force"):
             raise AirflowSkipException("every load is published already; trigger with force to build all the same")
         self.log.info("%d loads to publish: %s", len(pending.load_ids), pending.load_ids)
@@ -65,7 +67,9 @@ class PublishOperator(BaseOperator):
         uri = connections.postgres_uri(connections.TRANSFORMER)
         self._published = publish(uri, self.domain, tables, self.load_ids, run_ref(context))
         for each in self._published:
-            self.log.info("%s: %d rows, %d taken out, %d brought in", each.table, each.rows, each.deleted, each.inserted)
+            self.log.info(
+                "%s: %d rows, %d taken out, %d brought in", each.table, each.rows, each.deleted, each.inserted
+            )
         return {each.table: each.rows for each in self._published}
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> "OperatorLineage":

@@ -75,8 +75,8 @@ class StreamOperator(BaseOperator):
         common = "; ".join(f"{reason} ({count} rows)" for reason, count in reasons.most_common(3))
         raise ToleranceError(
             f"{self.source}.{self.stream} {manifest.slice}: {manifest.quarantined_rows} of {manifest.source_rows} rows "
-            f"don't fit {self.contract.file.name}: {common}. They are in {lake.uri(manifest.quarantine[0].key)}; nothing "
-            "was loaded. Correct the source or the contract, or raise its tolerance, and clear this task"
+            f"don't fit {self.contract.file.name}: {common}. They are in {lake.uri(manifest.quarantine[0].key)}; "
+            "nothing was loaded. Correct the source or the contract, or raise its tolerance, and clear this task"
         )
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> "OperatorLineage":

@@ -1,7 +1,7 @@
 """Arranges a source's streams: extract, conform, copy and gate each of them, then announce them together."""
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import TaskGroup
+from airflow.sdk import TaskGroup, XComArg
 
 from datastack.contract.registry import load_source
 from datastack.contract.sources import DatabaseSource
@@ -25,11 +25,14 @@ def ingest_streams(source: str) -> None:
 def _stream(source: str, stream: str) -> TaskGroup:
     names = {"source": source, "stream": stream}
     with TaskGroup(stream) as group:
-        if isinstance(load_source(source).source, DatabaseSource):
-            conformed = ExtractDatabaseOperator(task_id="extract", **names)
-        else:
-            landed = ExtractApiOperator(task_id="extract", **names)
-            conformed = ConformOperator(task_id="conform", manifest_key=landed.output, **names)
-        copied = CopyOperator(task_id="copy", manifest_key=conformed.output, **names)
-        copied >> GateStreamOperator(task_id="gate", **names)
+        copy = CopyOperator(task_id="copy", manifest_key=_conformed(names), **names)
+        copy >> GateStreamOperator(task_id="gate", **names)
     return group
+
+
+def _conformed(names: dict[str, str]) -> XComArg:
+    """Key of the conformed manifest: databases come typed, an API's answer is kept as received first."""
+    if isinstance(load_source(names["source"]).source, DatabaseSource):
+        return ExtractDatabaseOperator(task_id="extract", **names).output
+    landed = ExtractApiOperator(task_id="extract", **names)
+    return ConformOperator(task_id="conform", manifest_key=landed.output, **names).output

@@ -35,7 +35,10 @@ def ingest_settings(source: DatabaseSource | ApiSource) -> dict[str, Any]:
         "dagrun_timeout": timedelta(hours=4),
         "default_args": defaults(source.owner),
         "tags": tags("ingest", source.domain, source.tier),
-        "params": {"window_start": _moment("First moment"), "window_end": _moment("First moment after the end")},
+        "params": {
+            "window_start": _moment("First moment"),
+            "window_end": _moment("First moment after the end"),
+        },
     }
 
 

@@ -63,7 +63,9 @@ def _operator_args() -> dict[str, Any]:
 def _manifest(project: Path) -> Path:
     manifest = project / "target" / "manifest.json"
     if not manifest.exists():
-        raise DeclarationError(manifest, "(whole file)", "there is no such file", "Run `make generate`, which parses dbt.")
+        raise DeclarationError(
+            manifest, "(whole file)", "there is no such file", "Run `make generate`, which parses dbt."
+        )
     return manifest
 
 

@@ -74,11 +74,14 @@ class RestApi:
         bounds = {"slice_start": _iso(window.start), "slice_end": _iso(window.end)}
         fixed = {name: value.format(**bounds) for name, value in stream.params.items()}
         position: dict[str, Any] = _first(stream.pagination)
-        passed, previous = 0, []
+        passed = 0
+        previous: list[Any] = []
         while True:
             page = self._page(stream, fixed | position)
             if page.rows and page.records == previous:
-                raise SourceError(f"{stream.path} gave the same page twice, the second time for {position}. Is it paged as declared?")
+                raise SourceError(
+                    f"{stream.path} gave the same page twice, the second time for {position}. Is it paged as declared?"
+                )
             yield page
             passed, previous = passed + page.rows, page.records
             following = _next(stream.pagination, position, page, passed)
@@ -124,7 +127,11 @@ class RestApi:
         return _checked(response)
 
     def _authenticate(self) -> str:
-        form = {"grant_type": "client_credentials", "client_id": self.client_id, "client_secret": self.client_secret}
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": self.client_id,
+            "client_secret": self.client_secret,
+        }
         response = self._http.post(self.source.auth.token_path, data=form)
         if response.status_code in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED):
             raise SourceError(

@@ -1,0 +1,117 @@
+"""Every DAG loads, and keeps the house rules."""
+
+import socket
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "dags").rglob("*.py"))
+EXPECTED = {"ingest_marketing_api", "ingest_retail_db", "transform_retail"}
+HEADINGS = ("Purpose", "Grain", "Owner", "Re-run", "Triage")
+
+
+def test_exactly_the_expected_dags_are_found(dagbag):
+    assert set(dagbag.dags) == EXPECTED
+
+
+def test_nothing_fails_to_import(dagbag):
+    assert dagbag.import_errors == {}
+
+
+def test_every_dag_file_gave_a_dag(dagbag):
+    assert {Path(dag.fileloc) for dag in dagbag.dags.values()} == set(FILES)
+
+
+def test_parsing_with_a_socket_would_be_seen(dagbag):
+    with pytest.raises(AssertionError, match="opened a socket"):
+        socket.create_connection(("127.0.0.1", 9), timeout=1)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_dag_file_is_wiring_that_fits_on_a_screen(file: Path):
+    assert len(file.read_text().splitlines()) <= 60
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_catchup_is_said_in_the_file(file: Path):
+    assert "catchup=" in file.read_text()
+
+
+@pytest.mark.parametrize("dag_id", sorted(EXPECTED))
+class TestEachDag:
+    def test_owner(self, dagbag, dag_id: str):
+        owners = {task.owner for task in dagbag.dags[dag_id].tasks}
+        assert owners
+        assert "airflow" not in owners
+
+    def test_tags(self, dagbag, dag_id: str):
+        kinds = {tag.split(":")[0] for tag in dagbag.dags[dag_id].tags}
+        assert kinds == {"kind", "domain", "tier"}
+        assert dagbag.dags[dag_id].tags & {"tier:1", "tier:2", "tier:3"}
+        assert f"kind:{dag_id.split('_')[0]}" in dagbag.dags[dag_id].tags
+
+    def test_doc_has_the_five_headings(self, dagbag, dag_id: str):
+        missing = [heading for heading in HEADINGS if f"**{heading}.**" not in dagbag.dags[dag_id].doc_md]
+        assert not missing
+
+    def test_retries_and_time_limits(self, dagbag, dag_id: str):
+        dag = dagbag.dags[dag_id]
+        assert dag.dagrun_timeout
+        assert len(dag.tasks) > 1
+        for task in dag.tasks:
+            assert task.retries >= 1, task.task_id
+            assert task.execution_timeout, task.task_id
+            assert task.execution_timeout <= timedelta(hours=1), task.task_id
+
+    def test_catchup_is_off(self, dagbag, dag_id: str):
+        assert dagbag.dags[dag_id].catchup is False
+
+    def test_no_cycle_and_no_lone_task(self, dagbag, dag_id: str):
+        dag = dagbag.dags[dag_id]
+        dag.check_cycle()
+        for task in dag.tasks:
+            assert task.upstream_task_ids or task.downstream_task_ids, task.task_id
+
+
+def test_a_cycle_would_be_seen():
+    from airflow.providers.standard.operators.empty import EmptyOperator
+    from airflow.sdk import DAG
+    from airflow.sdk.exceptions import AirflowDagCycleException
+
+    with DAG("cyclic", schedule=None) as dag:
+        first, second = EmptyOperator(task_id="first"), EmptyOperator(task_id="second")
+        first >> second >> first
+    with pytest.raises(AirflowDagCycleException):
+        dag.check_cycle()
+
+
+def test_every_stream_is_extracted_copied_gated_and_announced(dagbag):
+    from datastack.contract.registry import load_source, source_names
+
+    for name in source_names():
+        dag = dagbag.dags[f"ingest_{name}"]
+        for stream in load_source(name).source.streams:
+            gate = dag.get_task(f"{stream}.gate")
+            assert gate.upstream_task_ids == {f"{stream}.copy"}
+            assert gate.downstream_task_ids == {"announce"}
+        outlets = {asset.uri for asset in dag.get_task("announce").outlets}
+        assert outlets == {f"x-datastack://raw/{name}/{stream}" for stream in load_source(name).source.streams}
+
+
+def test_the_transform_waits_for_the_raw_assets(dagbag):
+    from datastack.contract.registry import load_source, source_names
+
+    condition = dagbag.dags["transform_retail"].timetable.asset_condition
+    waited = {asset.uri for asset in condition.objects}
+    expected = {f"x-datastack://raw/{name}/{s}" for name in source_names() for s in load_source(name).source.streams}
+    assert waited == expected
+
+
+def test_nothing_is_published_before_the_gate(dagbag):
+    dag = dagbag.dags["transform_retail"]
+    assert "gate" in dag.get_task("publish").upstream_task_ids
+    models = {task.task_id for task in dag.tasks if task.task_id.startswith("dbt.")}
+    assert len(models) > 20
+    assert models <= {task.task_id for task in dag.get_task("gate").get_flat_relatives(upstream=True)}
