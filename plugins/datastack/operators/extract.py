@@ -3,7 +3,8 @@
 from typing import Any
 
 from datastack.contract.conform import REJECTED_SCHEMA, Conformer
-from datastack.contract.sources import ApiSource, ApiStream, DatabaseStream
+from datastack.contract.slice import Slice
+from datastack.contract.sources import ApiSource, ApiStream, DatabaseStream, Write
 from datastack.lake.layout import Zone
 from datastack.lineage import datasets
 from datastack.operators import connections
@@ -29,7 +30,7 @@ class ExtractDatabaseOperator(StreamOperator):
         paths = [column.path for column in self.contract.columns]
         uri = connections.postgres_uri(self.declared.source.connection)
         with (
-            read_table(uri, stream.table, paths, stream.cursor, place.slice) as read,
+            read_table(uri, stream.table, paths, _condition(stream, place.slice)) as read,
             ParquetParts(lake, place, Zone.CONFORMED, self.contract.arrow_schema) as good,
             ParquetParts(lake, place, Zone.QUARANTINE, REJECTED_SCHEMA) as bad,
         ):
@@ -54,6 +55,19 @@ class ExtractDatabaseOperator(StreamOperator):
         conn_id, schema = self.declared.source.connection, self.contract.arrow_schema
         table = connections.postgres_table(conn_id, *self._stream.table.split("."))
         return [datasets.read_from(table, schema)], [lake_output(self, Zone.CONFORMED, schema, table)]
+
+
+def _condition(stream: DatabaseStream, window: Slice) -> str | None:
+    """Which rows a slice stands for.
+
+    A row that is merged leaves its slice when it changes again, so a merging slice reads from its start on, without
+    an end: the newest version wins whichever slice brings it, and none falls between an old slice and a new one.
+    """
+    from datastack.source.postgres import between
+
+    if stream.cursor is None or stream.write is Write.REPLACE:
+        return None
+    return between(stream.cursor, window.start, None if stream.write is Write.MERGE else window.end)
 
 
 class ExtractApiOperator(StreamOperator):

@@ -2,7 +2,6 @@
 
 import shutil
 from pathlib import Path
-from typing import Any
 
 from airflow.sdk import AssetAny
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
@@ -17,6 +16,7 @@ from datastack.operators.publish import PlanOperator, PublishOperator
 from datastack.pipelines.assets import mart_asset, raw_assets
 
 DBT_THREADS = 4
+SENSOR_SECONDS = 1  # how often a model's task looks for its result
 
 
 def any_raw_asset(sources: list[str]) -> AssetAny:
@@ -50,14 +50,13 @@ def _dbt() -> DbtTaskGroup:
         ),
         execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER, dbt_executable_path=_executable()),
         render_config=RenderConfig(
-            load_method=LoadMode.DBT_MANIFEST, test_behavior=TestBehavior.AFTER_EACH, emit_datasets=False
+            exclude=["resource_type:exposure"],
+            load_method=LoadMode.DBT_MANIFEST,
+            test_behavior=TestBehavior.AFTER_EACH,
+            emit_datasets=False,
         ),
-        operator_args=_operator_args(),
+        operator_args={"install_deps": False, "deferrable": False, "poke_interval": SENSOR_SECONDS},
     )
-
-
-def _operator_args() -> dict[str, Any]:
-    return {"install_deps": False}
 
 
 def _manifest(project: Path) -> Path:

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 
-from datastack.contract.slice import Slice
 from datastack.source.errors import SourceError
 
 
@@ -19,8 +19,8 @@ class Read:
 
 
 @contextmanager
-def read_table(uri: str, table: str, columns: list[str], cursor: str | None, window: Slice) -> Iterator[Read]:
-    """Open the window's rows of ``schema.table``, or the whole table if it has no cursor.
+def read_table(uri: str, table: str, columns: list[str], where: str | None = None) -> Iterator[Read]:
+    """Open the rows of ``schema.table`` that meet a condition, see :func:`between`; all rows without one.
 
     Count and rows come from the same snapshot. Columns of the table beyond ``columns`` come too, so that the
     contract's drift policy sees them.
@@ -38,7 +38,7 @@ def read_table(uri: str, table: str, columns: list[str], cursor: str | None, win
                 raise SourceError(
                     f"{table} has no column {', '.join(missing)}. Correct the contract or the source file"
                 )
-            query = f"from {_quoted(table)}" + (f" where {_window(cursor, window)}" if cursor else "")
+            query = f"from {_quoted(table)}" + (f" where {where}" if where else "")
             db.execute(f"select count(*) {query}")
             rows: int = db.fetchone()[0]
             db.execute(f"select {', '.join(map(_quote, found))} {query}")
@@ -60,9 +60,13 @@ def _columns(db: object, table: str) -> list[str]:
     return found
 
 
-def _window(cursor: str, window: Slice) -> str:
+def between(cursor: str, start: datetime, end: datetime | None = None) -> str:
+    """Condition that a row's cursor lies in ``[start, end)``, or from ``start`` on."""
     column = _quote(cursor)
-    return f"{column} >= timestamptz '{window.start.isoformat()}' and {column} < timestamptz '{window.end.isoformat()}'"
+    bounds = [f"{column} >= timestamptz '{start.isoformat()}'"]
+    if end:
+        bounds.append(f"{column} < timestamptz '{end.isoformat()}'")
+    return " and ".join(bounds)
 
 
 def _quote(name: str) -> str:
