@@ -1,5 +1,7 @@
 select string_agg(
-    quote_ident(attributes.attname) || ' ' || format_type(attributes.atttypid, attributes.atttypmod),
+    quote_ident(attributes.attname)
+    || ' ' || format_type(attributes.atttypid, attributes.atttypmod)
+    || case when attributes.attnotnull then ' not null' else '' end,
     ', '
     order by attributes.attnum
 )

@@ -14,7 +14,7 @@ from datastack.lake.manifest import Manifest, ManifestError, Part
 
 @dataclass(frozen=True)
 class LakeStore:
-    """A bucket behind a pyarrow filesystem."""
+    """A bucket behind a pyarrow filesystem; ``compression=None`` keeps that from packing .zst objects once more."""
 
     filesystem: pafs.FileSystem
     bucket: str
@@ -47,7 +47,7 @@ class LakeStore:
     @contextmanager
     def open_part(self, key: str) -> Iterator["HashingStream"]:
         """Open an object for writing; an exception leaves no object that a manifest could name."""
-        with self.filesystem.open_output_stream(self._path(key)) as raw:
+        with self.filesystem.open_output_stream(self._path(key), compression=None) as raw:
             stream = HashingStream(raw)
             yield stream
             stream.flush()
@@ -61,7 +61,7 @@ class LakeStore:
 
     def _read(self, key: str) -> bytes:
         try:
-            with self.filesystem.open_input_stream(self._path(key)) as stream:
+            with self.filesystem.open_input_stream(self._path(key), compression=None) as stream:
                 return stream.read()
         except FileNotFoundError as error:
             raise ManifestError(

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from datastack.contract.slice import Slice
 from datastack.warehouse.load import Load
 from datastack.warehouse.sql import sql
 
@@ -25,6 +26,14 @@ def has_newer_snapshot(db: Any, load: Load) -> bool:
     """Whether a snapshot that was extracted later is loaded already."""
     db.execute(sql("ops/newer_snapshot"), (load.contract.source, load.contract.stream, load.extracted_at))
     return db.fetchone() is not None
+
+
+def newer_overlap(db: Any, load: Load) -> Slice | None:
+    """Slice of a load that was extracted later and shares time with this one; one that covers it, if there is one."""
+    bounds = (load.extracted_at, load.slice.start, load.slice.end)
+    db.execute(sql("ops/newer_overlap"), (load.contract.source, load.contract.stream, *bounds))
+    row = db.fetchone()
+    return Slice(*row) if row else None
 
 
 def record(db: Any, load: Load, loaded_rows: int) -> int:

@@ -47,12 +47,29 @@ def _in_transaction(db: Any, load: Load, rows: "_Rows") -> Outcome:
     ledger.lock(db, load)
     if known := ledger.find(db, load):
         return Outcome(Status.ALREADY_LOADED, known, 0)
-    if load.stream.write is Write.REPLACE and ledger.has_newer_snapshot(db, load):
+    if _is_superseded(db, load):
         return Outcome(Status.SUPERSEDED, ledger.record(db, load, 0), 0)
     _create_table(db, load)
     loaded = _WRITERS[load.stream.write](db, load, rows)
     db.execute(f"analyze {_table(load)}")
     return Outcome(Status.LOADED, ledger.record(db, load, loaded), loaded)
+
+
+def _is_superseded(db: Any, load: Load) -> bool:
+    """Whether rows that were read later stand where these would go; a merge compares row by row instead.
+
+    :raises WarehouseError: if they stand in a part of the slice only.
+    """
+    if load.stream.write is Write.REPLACE:
+        return ledger.has_newer_snapshot(db, load)
+    if load.stream.write is not Write.REPLACE_SLICE or (newer := ledger.newer_overlap(db, load)) is None:
+        return False
+    if newer.start <= load.slice.start and load.slice.end <= newer.end:
+        return True
+    raise WarehouseError(
+        f"loading {load}: its rows were read before those of {newer}, which are loaded and would be lost. "
+        "Nothing was changed; clear the extract task to read the slice anew"
+    )
 
 
 def _replace_slice(db: Any, load: Load, rows: "_Rows") -> int:

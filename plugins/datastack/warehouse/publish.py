@@ -75,8 +75,19 @@ def _exchange(db: Any, schema: str, table: str) -> Published:
     inserted = int(db.execute(sql("postgres/publish_insert", built=built, published=published)).rowcount)
     if inserted or deleted:
         db.execute(f"analyze {published}")
-    db.execute(f"select count(*) from {published}")  # noqa: S608 quoted above
-    return Published(table, int(db.fetchone()[0]), deleted, inserted)
+    return Published(table, _same_count(db, built, published), deleted, inserted)
+
+
+def _same_count(db: Any, built: str, published: str) -> int:
+    """Count the published rows; rows are compared as sets, so a mart with equal rows would lose some unnoticed."""
+    db.execute(f"select (select count(*) from {built}), (select count(*) from {published})")  # noqa: S608 quoted
+    wanted, found = (int(rows) for rows in db.fetchone())
+    if wanted != found:
+        raise WarehouseError(
+            f"{built} has {wanted} rows, but {found} came to {published}; nothing was changed. "
+            "Some of its rows are equal: give the model a key, or select distinct rows"
+        )
+    return found
 
 
 def _same_shape(db: Any, built: str, published: str) -> None:

