@@ -85,9 +85,7 @@ class Gatekeeper:
 
     async def issue_token(self, request: Request) -> JSONResponse:
         """Answer POST /oauth/token (RFC 6749, 4.4): credentials by HTTP Basic or in the form."""
-        form = {
-            name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()
-        }
+        form = {name: values[0] for name, values in parse_qs((await request.body()).decode("latin-1")).items()}
         given = _basic(request) or (form.get("client_id", ""), form.get("client_secret", ""))
         if not (same(given[0], self._client_id) & same(given[1], self._client_secret)):
             headers = {"WWW-Authenticate": f'Basic realm="{REALM}"'}

@@ -49,9 +49,7 @@ def parquet_path(table: str) -> Path:
     folders = spec.submodule_search_locations if spec else None
     path = Path(folders[0], "data", f"{table}.parquet") if folders else None
     if path is None or not path.is_file():
-        raise FileNotFoundError(
-            f"{table}.parquet of {PACKAGE} is not installed: install local/requirements.txt"
-        )
+        raise FileNotFoundError(f"{table}.parquet of {PACKAGE} is not installed: install local/requirements.txt")
     return path
 
 

@@ -121,9 +121,7 @@ def data_router(weeks: int, cursor_signer: Signer) -> APIRouter:
     @router.get("/campaigns")
     async def get_campaigns(query: Annotated[PageNumber, Query()]) -> Response:
         start = (query.page - 1) * query.page_size
-        return _json(
-            campaigns.page(start, start + query.page_size, **query.model_dump(), total=len(campaigns))
-        )
+        return _json(campaigns.page(start, start + query.page_size, **query.model_dump(), total=len(campaigns)))
 
     @router.get("/coupons")
     async def get_coupons(query: Annotated[Offset, Query()]) -> Response:
@@ -135,9 +133,7 @@ def data_router(weeks: int, cursor_signer: Signer) -> APIRouter:
         try:
             return _json(redemptions.page(query, datetime.now(UTC)))
         except ValueError as failure:
-            detail = (
-                f"cursor: {failure}; use next_cursor as it came, with the same window, or none to start over"
-            )
+            detail = f"cursor: {failure}; use next_cursor as it came, with the same window, or none to start over"
             raise HTTPException(400, detail) from None
 
     return router

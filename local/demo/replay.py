@@ -62,9 +62,7 @@ class Tick:
         ]
 
 
-def tick(
-    connection: psycopg.Connection[Any], now: datetime, rng: random.Random, *, changes: bool = True
-) -> Tick:
+def tick(connection: psycopg.Connection[Any], now: datetime, rng: random.Random, *, changes: bool = True) -> Tick:
     """Release the purchases due by `now` and perhaps change a row, in one transaction.
 
     The same database, time and random numbers give the same result.
@@ -105,9 +103,7 @@ def _keep_connected(uri: str, settings: Settings) -> None:
             reason = (str(failure).strip() or "connection lost").splitlines()[0]
             _say(f"retail_db does not answer ({reason}); next try in {RETRY_SECONDS} s")
         except psycopg.errors.UndefinedTable:
-            raise RuntimeError(
-                "the database is empty: run `python -m local.demo.retail_db seed` first"
-            ) from None
+            raise RuntimeError("the database is empty: run `python -m local.demo.retail_db seed` first") from None
         sleep(RETRY_SECONDS)
 
 

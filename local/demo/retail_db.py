@@ -50,12 +50,8 @@ def seed(connection: psycopg.Connection[Any], anchor: date, now: datetime) -> Se
         rows = {
             "public.households": _copy(connection, "public.households", [dataset.households(weeks)]),
             "public.products": _copy(connection, "public.products", [dataset.products(weeks)]),
-            "public.transactions": _copy(
-                connection, "public.transactions", _bought(now, weeks, already=True)
-            ),
-            "backlog.transactions": _copy(
-                connection, "backlog.transactions", _bought(now, weeks, already=False)
-            ),
+            "public.transactions": _copy(connection, "public.transactions", _bought(now, weeks, already=True)),
+            "backlog.transactions": _copy(connection, "backlog.transactions", _bought(now, weeks, already=False)),
         }
         connection.execute((SQL / "finish.sql").read_bytes())
         connection.execute("insert into backlog.seeded values (%s, %s, %s)", (anchor, weeks, now))
@@ -70,9 +66,7 @@ def is_seeded(connection: psycopg.Connection[Any]) -> bool:
 def uri_from(environment: Mapping[str, str]) -> str:
     """Return the database to work on. Raises ValueError when it is missing."""
     if not environment.get(URI_VARIABLE):
-        raise ValueError(
-            f"{URI_VARIABLE} is not set: set it to postgresql://owner:password@host:port/database"
-        )
+        raise ValueError(f"{URI_VARIABLE} is not set: set it to postgresql://owner:password@host:port/database")
     return environment[URI_VARIABLE]
 
 
@@ -83,9 +77,7 @@ def _bought(now: datetime, weeks: int, *, already: bool) -> Iterator[pa.RecordBa
     return (batch.filter(wanted(batch["transaction_at"], moment)) for batch in dataset.transactions(weeks))
 
 
-def _copy(
-    connection: psycopg.Connection[Any], table: str, batches: Iterable[pa.Table | pa.RecordBatch]
-) -> int:
+def _copy(connection: psycopg.Connection[Any], table: str, batches: Iterable[pa.Table | pa.RecordBatch]) -> int:
     """COPY batches into a table of this transaction; returns the rows. FREEZE spares the readers a vacuum."""
     plain = pa_csv.WriteOptions(include_header=False)
     command = f"copy {table} from stdin (format csv, freeze true)"
@@ -121,9 +113,7 @@ def _seed_and_tell(uri: str) -> None:
 
 def main() -> None:
     """Run one of the two commands; a failure is one line and exit status 1."""
-    parser = argparse.ArgumentParser(
-        prog="python -m local.demo.retail_db", description="The demo's database."
-    )
+    parser = argparse.ArgumentParser(prog="python -m local.demo.retail_db", description="The demo's database.")
     parser.add_argument("command", choices=["seed", "replay"])
     command = parser.parse_args().command
     try:

@@ -59,10 +59,15 @@ class Column(Frozen):
         """Whether the warehouse has this column."""
         return self.privacy is not Privacy.DROP
 
+    @property
+    def is_masked(self) -> bool:
+        """Whether other values than the source's are stored."""
+        return self.privacy in (Privacy.HASH, Privacy.MASK)
+
     @model_validator(mode="after")
     def _privacy_needs_text(self) -> "Column":
         base = self.type.removesuffix("[]")
-        if self.privacy in (Privacy.HASH, Privacy.MASK) and base != "text":
+        if self.privacy and self.is_masked and base != "text":
             raise ValueError(f"a column with privacy {self.privacy.value} is stored as text, not {self.type}")
         return self
 

@@ -44,7 +44,7 @@ class Pseudonymiser:
 
 def protect(values: pa.Array, column: Column, pseudonymiser: Pseudonymiser) -> pa.Array:
     """Apply the column's privacy rule to its values; lists are treated item by item."""
-    if column.privacy not in (Privacy.HASH, Privacy.MASK):
+    if not column.is_masked:
         return values
     if pa.types.is_list(values.type):
         items = protect(values.flatten(), column, pseudonymiser)

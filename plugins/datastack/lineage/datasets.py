@@ -41,14 +41,19 @@ def written_to(
     size: int | None = None,
     columns: "pa.Schema | None" = None,
     columns_from: tuple[str, str] | None = None,
+    masked: Sequence[str] = (),
 ) -> "OutputDataset":
-    """Describe a dataset that is written: rows, bytes, columns, and the dataset that each column comes from by name."""
+    """Describe a dataset that is written.
+
+    :param columns_from: the dataset that each column comes from, by the same name.
+    :param masked: columns whose values are hashed or masked on the way.
+    """
     from openlineage.client.event_v2 import OutputDataset
     from openlineage.client.facet_v2 import output_statistics_output_dataset as statistics
 
     facets = _schema_facet(columns)
     if columns is not None and columns_from is not None:
-        facets["columnLineage"] = _same_columns(columns, columns_from)
+        facets["columnLineage"] = _same_columns(columns, columns_from, masked)
     measured = statistics.OutputStatisticsOutputDatasetFacet(rowCount=rows, size=size)
     return OutputDataset(*name, facets=facets, outputFacets={"outputStatistics": measured})
 
@@ -83,12 +88,13 @@ def _schema_facet(columns: "pa.Schema | None") -> dict[str, Any]:
     return {"schema": schema_dataset.SchemaDatasetFacet(fields=fields)}
 
 
-def _same_columns(columns: "pa.Schema", source: tuple[str, str]) -> Any:
+def _same_columns(columns: "pa.Schema", source: tuple[str, str], masked: Sequence[str]) -> Any:
     from openlineage.client.facet_v2 import column_lineage_dataset as lineage
 
     def field(name: str) -> Any:
-        identity = lineage.Transformation(type="DIRECT", subtype="IDENTITY")
-        return lineage.Fields(inputFields=[lineage.InputField(*source, field=name, transformations=[identity])])
+        subtype = "TRANSFORMATION" if name in masked else "IDENTITY"
+        how = lineage.Transformation(type="DIRECT", subtype=subtype, masking=name in masked)
+        return lineage.Fields(inputFields=[lineage.InputField(*source, field=name, transformations=[how])])
 
     return lineage.ColumnLineageDatasetFacet(fields={name: field(name) for name in _names(columns)})
 

@@ -147,7 +147,8 @@ def lake_output(operator: StreamOperator, zone: Zone, columns: Any = None, colum
     """Describe what an operator wrote to a zone."""
     written: Written = getattr(operator, "_written", None) or Written()
     rows, size = sum(part.rows for part in written.parts), sum(part.bytes for part in written.parts)
-    return datasets.written_to(lake_dataset(operator, zone), rows, size, columns, columns_from)
+    masked = [column.name for column in operator.contract.columns if column.is_masked]
+    return datasets.written_to(lake_dataset(operator, zone), rows, size, columns, columns_from, masked)
 
 
 def run_ref(context: Any) -> RunRef:
