@@ -1,6 +1,6 @@
 """The marketing department's API: campaigns, coupons, redemptions. Everything but /health needs a token.
 
-    python -m local.demo.marketing_api      serve on 127.0.0.1 until it is stopped
+    python -m local.demo.marketing_api      serve on 127.0.0.1, or DEMO_MARKETING_API_HOST, until it is stopped
 
 Three endpoints, three styles of pagination: campaigns by page number, coupons by offset, redemptions by
 cursor.
@@ -205,7 +205,8 @@ def main() -> None:
         port = int(required(os.environ, "PORT"))
     except (OSError, ValueError) as failure:
         sys.exit(f"marketing_api failed: {failure}")
-    uvicorn.run(app, host=HOST, port=port, server_header=False, timeout_graceful_shutdown=2)
+    host = os.environ.get(f"{PREFIX}HOST") or HOST
+    uvicorn.run(app, host=host, port=port, server_header=False, timeout_graceful_shutdown=2)
 
 
 if __name__ == "__main__":
