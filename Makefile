@@ -41,8 +41,8 @@ logs: $(STAMPS)/run ## Follow the stack's log
 airflow: $(STAMPS)/run ## Run Airflow's command line on the stack: make airflow ARGS="dags list"
 	@$(RUN) -m local airflow $(ARGS)
 
-psql: $(STAMPS)/run ## Open the warehouse as analyst, or as another role: make psql AS=loader
-	@$(RUN) -m local psql $(AS)
+psql: $(STAMPS)/run ## Open the warehouse as analyst, or as another role: make psql ROLE=loader
+	@$(RUN) -m local psql $(ROLE)
 
 test: check ## Run everything that CI runs: check, then all tests
 	@for stage in $(STAGES); do \
