@@ -13,6 +13,8 @@ from typing import Any
 
 import psutil
 
+from local.settings import REPO
+
 # A process id may be given to another process later; together with the time of its start it cannot.
 SAME_START_SECONDS = 1.0
 
@@ -64,20 +66,27 @@ class RunFile:
     def stop(self, grace: float = 60) -> bool:
         """End the stack: ask the supervisor, and after `grace` seconds kill what it started. False: none ran."""
         supervisor = self.supervisor()
+        noted = {int(pid): start for pid, start in self._read().get("processes", {}).values()}
         if supervisor:
             with contextlib.suppress(psutil.NoSuchProcess):
                 supervisor.send_signal(signal.SIGTERM)
                 with contextlib.suppress(psutil.TimeoutExpired):
                     supervisor.wait(grace)
-        leaders = [process.pid for process in self.processes().values() if process]
-        for process in [supervisor, *(supervisor.children(recursive=True) if _running(supervisor) else [])]:
-            if process:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
-        for leader in leaders:
+            _kill([supervisor, *family(supervisor.pid)])
+        left = [leader for leader, start in noted.items() if self._is_ours(leader, start)]
+        for leader in left:
             kill_family(leader)
         self.end()
-        return bool(supervisor or leaders)
+        return bool(supervisor or left)
+
+    def _is_ours(self, leader: int, start: float) -> bool:
+        """Tell whether something of a noted process is left: itself, or descendants that outlived it."""
+        if _alive([leader, start]):
+            return True
+        # Its id may be that of another program's session by now; that would not work in our folders.
+        homes = tuple(map(str, (REPO, self._path.parent)))
+        members = [process for process in _session(leader) if _running(process)]
+        return bool(members) and not psutil.pid_exists(leader) and all(_works_in(homes, member) for member in members)
 
     def _read(self) -> dict[str, Any]:
         with contextlib.suppress(FileNotFoundError, ValueError):
@@ -97,8 +106,8 @@ def family(leader: int) -> list[psutil.Process]:
     (Postgres' own processes) open sessions of their own, but stay children.
     """
     found = {process.pid: process for process in _session(leader)}
-    with contextlib.suppress(psutil.NoSuchProcess):
-        for process in list(found.values()):
+    for process in list(found.values()):
+        with contextlib.suppress(psutil.NoSuchProcess):
             found |= {child.pid: child for child in process.children(recursive=True)}
     return list(found.values())
 
@@ -107,10 +116,20 @@ def kill_family(leader: int) -> None:
     """Kill a process of the Procfile with all that it has started, and what that starts meanwhile."""
     deadline = time.monotonic() + 5
     while (members := [process for process in family(leader) if _running(process)]) and time.monotonic() < deadline:
-        for process in members:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
+        _kill(members)
         time.sleep(0.05)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+def _works_in(folders: tuple[str, ...], process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.cwd().startswith(folders)
+    return False
 
 
 def _session(leader: int) -> Iterator[psutil.Process]:

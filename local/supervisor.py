@@ -12,6 +12,7 @@ import os
 import queue
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from multiprocessing.synchronize import Event
@@ -46,6 +47,7 @@ class RestartingProcess(Process):
         supervisor = os.getppid()
         while not self.ending.is_set() and os.getppid() == supervisor:
             started = time.monotonic()
+            threading.Thread(target=self._end_orphans, args=(self._child,), daemon=True).start()
             # Not ignore_signals: what is ignored here would stay ignored in a process that is started again.
             super().run(_WithoutStops(events), ignore_signals=False)
             if time.monotonic() - started > 60:
@@ -54,6 +56,12 @@ class RestartingProcess(Process):
                 self._send_message(b"it ended, and is started again\n")
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
         self._send_message({"returncode": 0}, type="stop")
+
+    def _end_orphans(self, previous: Any) -> None:
+        # Workers of a killed scheduler wait for work for ever, and keep its output open, by which honcho sees the end.
+        while self._child is previous or self._child.poll() is None:
+            time.sleep(0.5)
+        run_file.kill_family(self._child.pid)
 
 
 class _WithoutStops:

@@ -23,6 +23,7 @@ from local.summary import summary
 
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer")
 HEALTHY_SECONDS = 180
+LONGEST_LOG_BYTES = 50 * 1024**2
 
 
 def up(settings: Settings, *, load: bool = True) -> int:
@@ -111,6 +112,8 @@ class _Step:
 def _spawn_supervisor(stack: Stack) -> None:
     stack.secrets, stack.anchor  # noqa: B018 - made by us, so that a wrong setting is told here
     stack.postgres.initialise()
+    if stack.settings.log.exists() and stack.settings.log.stat().st_size > LONGEST_LOG_BYTES:
+        stack.settings.log.replace(stack.settings.log.with_suffix(".log.1"))
     command = [sys.executable, "-m", "local", "supervise"]
     with stack.settings.log.open("ab") as log:
         subprocess.Popen(
