@@ -1,5 +1,7 @@
 """What a data engineer does with a running Airflow: trigger, backfill, clear, wait, and look at the tables."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -68,8 +70,20 @@ class Driver:
 
     def succeed(self, dag: str, run_id: str) -> None:
         """Wait for a run to succeed."""
-        state = self._wait(lambda: self._final(dag, run_id), f"{dag} {run_id}")
+        state = self.finish(dag, run_id)
         assert state == "success", f"{dag} {run_id}: {self.states(dag, run_id)}"
+
+    def finish(self, dag: str, run_id: str) -> str:
+        """Wait for a run to end; return its state."""
+        return self._wait(lambda: self._final(dag, run_id), f"{dag} {run_id}")
+
+    def kill(self, dag: str, run_id: str, task_id: str) -> None:
+        """Kill the process of a task, as the kernel does when memory runs out, once it is at work."""
+        query = "select pid from task_instance where (dag_id, run_id, task_id, state) = (%s, %s, %s, 'running')"
+        work = "select 1 from pg_stat_activity where usename = 'transformer' and application_name = 'dbt'"
+        self._wait(lambda: self.rows(work), f"{task_id} to work", pause=0.1)
+        [(pid,)] = self.rows(query, "airflow", (dag, run_id, task_id))
+        os.kill(pid, signal.SIGKILL)
 
     def states(self, dag: str, run_id: str) -> dict[str, str]:
         """State of each task of a run."""
@@ -119,9 +133,9 @@ class Driver:
         return state if state in ("success", "failed") else None
 
     @staticmethod
-    def _wait(condition: Callable[[], Any], what: str) -> Any:
+    def _wait(condition: Callable[[], Any], what: str, pause: float = 1) -> Any:
         deadline = time.monotonic() + RUN_SECONDS
         while not (found := condition()):
             assert time.monotonic() < deadline, f"waited {RUN_SECONDS} s for {what}"
-            time.sleep(1)
+            time.sleep(pause)
         return found

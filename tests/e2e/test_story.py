@@ -236,6 +236,19 @@ def test_no_secret_is_in_any_log(stack: Driver):
     assert [file for file, match in found.items() if match] == []
 
 
+def test_a_killed_dbt_changes_nothing_and_a_cleared_run_heals(stack: Driver, story: dict[str, object]):
+    run_id = stack.api("POST", f"/dags/{TRANSFORM}/dagRuns", logical_date=None, conf={"force": True})["dag_run_id"]
+    stack.kill(TRANSFORM, run_id, "dbt.dbt_producer_watcher")
+    assert stack.finish(TRANSFORM, run_id) == "failed"
+    assert stack.states(TRANSFORM, run_id)["publish"] == "upstream_failed"
+    assert stack.checksums() == story["checksums"]
+    stack.api("POST", f"/dags/{TRANSFORM}/dagRuns/{run_id}/clear", dry_run=False)
+    stack.succeed(TRANSFORM, run_id)
+    states = stack.states(TRANSFORM, run_id)
+    assert {task for task, state in states.items() if state != "success"} == {"dbt.dbt_producer_watcher"}
+    assert stack.checksums() == story["checksums"]
+
+
 def test_the_transform_has_nothing_to_do_now(stack: Driver):
     run_id = stack.api("POST", f"/dags/{TRANSFORM}/dagRuns", logical_date=None, conf={})["dag_run_id"]
     stack.succeed(TRANSFORM, run_id)

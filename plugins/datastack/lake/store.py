@@ -35,6 +35,7 @@ class LakeStore:
         """Fetch a part whole.
 
         :raises ManifestError: if it is missing, or its size or checksum is not that of the manifest.
+        :raises OSError: if the lake fails; names the object.
         """
         content = self._read(part.key)
         if len(content) != part.bytes or hashlib.sha256(content).hexdigest() != part.sha256:
@@ -67,6 +68,8 @@ class LakeStore:
             raise ManifestError(
                 f"{self.uri(key)} is not there. Clear the extract task to write the slice again"
             ) from error
+        except OSError as error:  # some of S3's own errors don't say which object they are about
+            raise OSError(f"reading {self.uri(key)} failed: {error}") from error
 
 
 class HashingStream(io.RawIOBase):

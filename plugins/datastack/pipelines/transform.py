@@ -48,7 +48,12 @@ def _dbt() -> DbtTaskGroup:
                 conn_id=connections.TRANSFORMER, profile_args={"schema": "staging", "threads": DBT_THREADS}
             ),
         ),
-        execution_config=ExecutionConfig(execution_mode=ExecutionMode.WATCHER, dbt_executable_path=_executable()),
+        execution_config=ExecutionConfig(
+            execution_mode=ExecutionMode.WATCHER,
+            dbt_executable_path=_executable(),
+            # A second try would not run dbt again, and could wait for ever for a slot that model tasks hold.
+            setup_operator_args={"retries": 0},
+        ),
         render_config=RenderConfig(
             exclude=["resource_type:exposure"],
             load_method=LoadMode.DBT_MANIFEST,
