@@ -24,6 +24,16 @@ def test_every_dag_file_gave_a_dag(dagbag):
     assert {Path(dag.fileloc) for dag in dagbag.dags.values()} == set(FILES)
 
 
+def test_a_wrong_declaration_is_an_import_error_that_names_it(dagbag, declarations):
+    from airflow.dag_processing.dagbag import DagBag
+
+    source = declarations("sources/retail_db.yml", "tier: 1", "tier: 9")
+    broken = DagBag(dag_folder=str(ROOT / "dags" / "ingest"))
+    assert set(broken.dags) == {"ingest_marketing_api"}
+    [error] = broken.import_errors.values()
+    assert f"{source}: tier: Input should be less than or equal to 3 (found 9). Correct the value." in error
+
+
 def test_parsing_with_a_socket_would_be_seen(dagbag):
     with pytest.raises(AssertionError, match="opened a socket"):
         socket.create_connection(("127.0.0.1", 9), timeout=1)

@@ -1,5 +1,6 @@
 """The one error that every wrong declaration ends in."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pydantic
@@ -17,10 +18,14 @@ class DeclarationError(ValueError):
         return DeclarationError(self.file, f"{prefix}.{self.field}", self.problem, self.remedy)
 
 
-def from_validation(file: Path, error: pydantic.ValidationError) -> DeclarationError:
-    """Turn the first finding of pydantic into a declaration error."""
+def from_validation(file: Path, error: pydantic.ValidationError, kinds: Sequence[str] = ()) -> DeclarationError:
+    """Turn the first finding of pydantic into a declaration error.
+
+    :param kinds: values of the field that tells kinds of file apart; pydantic puts them before the field's name.
+    """
     first = error.errors()[0]
-    field = ".".join(str(part) for part in first["loc"]) or "(whole file)"
+    path = first["loc"][1:] if first["loc"] and first["loc"][0] in kinds else first["loc"]
+    field = ".".join(str(part) for part in path) or "(whole file)"
     given = "" if first["type"] == "missing" else f" (found {first['input']!r:.60})"
     remedy = {
         "missing": "Add the field.",

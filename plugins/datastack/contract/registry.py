@@ -12,6 +12,7 @@ from datastack.contract.model import Contract
 from datastack.contract.odcs import read_contract, read_yaml
 from datastack.contract.sources import ApiSource, DatabaseSource, Source, Write
 
+KINDS = ("postgres", "rest_api")
 _SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource] = pydantic.TypeAdapter(Source)
 
 
@@ -43,7 +44,7 @@ def load_source(name: str) -> Declared:
     try:
         source = _SOURCE.validate_python(read_yaml(file))
     except pydantic.ValidationError as error:
-        raise from_validation(file, error) from error
+        raise from_validation(file, error, KINDS) from error
     if source.name != name:
         raise DeclarationError(file, "name", f"is {source.name!r}", f"Give the file's own name, {name!r}.")
     contracts = {stream: read_contract(contract_file(name, stream), name, stream) for stream in source.streams}

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from datastack.warehouse.load import RunRef
-from datastack.warehouse.publish import transaction
 from datastack.warehouse.sql import sql
+from datastack.warehouse.transaction import transaction
 
 
 def record_gate(uri: str, gate: str, dataset: str, results: Sequence[dict[str, Any]], run: RunRef) -> None:

@@ -1,7 +1,6 @@
 """Loads Postgres: one transaction a slice, rows by binary COPY (ADBC)."""
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +11,7 @@ from datastack.contract.sources import Write
 from datastack.warehouse import ledger
 from datastack.warehouse.load import Load, Outcome, Status, WarehouseError
 from datastack.warehouse.sql import identifier, identifiers, sql
+from datastack.warehouse.transaction import transaction
 
 _STAGED = "datastack_staged"
 _OURS = [
@@ -28,19 +28,14 @@ def copy(uri: str, load: Load, batches: Iterable[pa.RecordBatch]) -> Outcome:
     :param batches: the conformed rows, with the contract's Arrow schema; read only if there is something to do.
     :raises WarehouseError: if the warehouse fails or the counts differ. Nothing was changed then.
     """
-    import adbc_driver_manager
-    from adbc_driver_postgresql import dbapi
-
     rows = _Rows(load, batches)
     try:
-        with closing(dbapi.connect(uri)) as connection, closing(connection.cursor()) as db:
-            outcome = _in_transaction(db, load, rows)
-            connection.commit()
-            return outcome
-    except adbc_driver_manager.Error as error:
+        with transaction(uri, f"loading {load}") as db:
+            return _in_transaction(db, load, rows)
+    except WarehouseError:
         if rows.failure:  # the lake failed while the driver was reading from it
             raise rows.failure from None
-        raise WarehouseError(f"loading {load} failed; nothing was changed: {error}") from error
+        raise
 
 
 def _in_transaction(db: Any, load: Load, rows: "_Rows") -> Outcome:

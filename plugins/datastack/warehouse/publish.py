@@ -1,13 +1,13 @@
 """Brings audited marts to their readers in one transaction, and tells which loads they hold."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from datastack.warehouse.load import RunRef, WarehouseError
 from datastack.warehouse.sql import identifier, sql
+from datastack.warehouse.transaction import transaction
 
 MARTS = "marts"
 READERS = ("analyst", "ml")
@@ -106,20 +106,3 @@ def _shape(db: Any, name: str) -> str | None:
     db.execute(sql("postgres/table_columns"), (name,))
     shape: str | None = db.fetchone()[0]
     return shape
-
-
-@contextmanager
-def transaction(uri: str, doing: str) -> Iterator[Any]:
-    """Open a cursor whose work commits at the end of the block, or not at all.
-
-    :raises WarehouseError: naming what was being done.
-    """
-    import adbc_driver_manager
-    from adbc_driver_postgresql import dbapi
-
-    try:
-        with closing(dbapi.connect(uri)) as connection, closing(connection.cursor()) as db:
-            yield db
-            connection.commit()
-    except adbc_driver_manager.Error as error:
-        raise WarehouseError(f"{doing} failed; nothing was changed: {error}") from error
