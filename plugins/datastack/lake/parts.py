@@ -6,7 +6,6 @@ from contextlib import ExitStack
 from typing import IO, Self, cast
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
@@ -126,11 +125,7 @@ def read_batches(lake: LakeStore, parts: Iterable[Part], schema: pa.Schema) -> I
     for part in parts:
         file = pq.ParquetFile(io.BytesIO(lake.read_part(part)))
         for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS, use_threads=False):
-            yield pa.RecordBatch.from_arrays([_plain(column) for column in batch.columns], schema=schema)
-
-
-def _plain(column: pa.Array) -> pa.Array:
-    return pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
+            yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
 
 
 class LinesParts(_Parts):
