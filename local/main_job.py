@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from local.airflow_api import AirflowApi
+from local.demo.dataset import YEAR_START, shift_weeks
 from local.progress import Progress
 from local.stack import Stack
 
@@ -23,8 +24,7 @@ PUBLISHED = """
     select count(*) > 0 and bool_and(exists (
         select from ops.publication_loads where publication_loads.load_id = loads.load_id))
     from ops.loads where run_id = any(%s)"""
-# The demo's year, and the day in it that plays today (local/demo moves all dates by the same whole weeks).
-FIRST_DAY, LAST_DAY, TODAY = date(2017, 1, 1), date(2018, 1, 1), date(2017, 10, 1)
+DAYS_OF_DATA = 366  # the last purchase is early on the day after the year
 PARSE_SECONDS = 180
 # A transform that should follow a load but does not come.
 TRANSFORM_SECONDS = 120
@@ -38,9 +38,8 @@ class JobError(RuntimeError):
 
 def window(anchor: date, now: datetime) -> tuple[datetime, datetime]:
     """Return the initial load's half-open window: from the first day of the data to today, or to their end."""
-    shift = timedelta(weeks=(anchor - TODAY).days // 7)
-    start = datetime.combine(FIRST_DAY + shift, clock(), UTC)
-    end = datetime.combine(LAST_DAY + shift + timedelta(days=1), clock(), UTC)
+    start = YEAR_START + timedelta(weeks=shift_weeks(anchor))
+    end = start + timedelta(days=DAYS_OF_DATA)
     return start, min(end, datetime.combine(now.astimezone(UTC).date(), clock(), UTC))
 
 

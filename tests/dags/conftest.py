@@ -1,6 +1,8 @@
 """One DagBag for the session, parsed the way Airflow does it, with the network out of reach."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,16 @@ ROOT = Path(__file__).parents[2]
 
 def _refuse(*_: object, **__: object) -> None:
     raise AssertionError("a DAG file opened a socket while it was parsed")
+
+
+@contextmanager
+def no_network() -> Iterator[None]:
+    """Fail whatever wants to reach the network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", _refuse)
+        patch.setattr(socket.socket, "connect_ex", _refuse)
+        patch.setattr(socket, "getaddrinfo", _refuse)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +39,6 @@ def dagbag(tmp_path_factory: pytest.TempPathFactory):
             patch.setenv(name, value)
         from airflow.dag_processing.dagbag import DagBag
 
-        patch.setattr(socket.socket, "connect", _refuse)
-        patch.setattr(socket.socket, "connect_ex", _refuse)
-        patch.setattr(socket, "getaddrinfo", _refuse)
-        yield DagBag(dag_folder=str(ROOT / "dags"))
+        with no_network():
+            bag = DagBag(dag_folder=str(ROOT / "dags"))
+        yield bag

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from datastack.contract.conform import REJECTED_SCHEMA, Conformer
+from datastack.contract.conform import Conformer
 from datastack.contract.sources import ApiStream
 from datastack.lake.layout import Zone
 from datastack.lineage import datasets
@@ -27,28 +27,17 @@ class ConformOperator(StreamOperator):
 
     def execute(self, context: Any) -> str:
         """Conform the landed slice."""
-        from datastack.lake.parts import ParquetParts, read_lines
+        from datastack.lake.parts import read_lines
         from datastack.source.rest_api import dig
 
         lake, written = connections.lake_store(), Written()
         landed = lake.read_manifest(self.manifest_key)
         place = self.place(landed.slice)
-        conformer = Conformer(self.contract, connections.pseudonymiser())
         stream = self.declared.source.streams[self.stream]
         assert isinstance(stream, ApiStream)  # noqa: S101 the pipeline chooses by kind
-        with (
-            ParquetParts(lake, place, Zone.CONFORMED, self.contract.arrow_schema) as good,
-            ParquetParts(lake, place, Zone.QUARANTINE, REJECTED_SCHEMA) as bad,
-        ):
-            for body in read_lines(lake, landed.parts):
-                conformed = conformer.records(dig(json.loads(body, parse_float=Decimal), stream.records))
-                good.write(conformed.accepted)
-                written.keep(conformed.rejected, bad)
-        written.extracted_at = landed.extracted_at
-        written.source_rows, written.parts, written.quarantine = landed.rows, good.parts, bad.parts
-        written.columns = {field.name: str(field.type) for field in self.contract.arrow_schema}
-        written.discarded = conformer.discarded
-        self._written = written
+        written.source_rows, written.extracted_at = landed.rows, landed.extracted_at
+        pages = (json.loads(body, parse_float=Decimal) for body in read_lines(lake, landed.parts))
+        self.conform(lake, place, written, (dig(page, stream.records) for page in pages), Conformer.records)
         return self.store(lake, Zone.CONFORMED, place, written)
 
     def lineage(self) -> tuple[list[Any], list[Any]]:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from datastack.lake.layout import Zone
 from datastack.lineage import datasets
 from datastack.operators import connections
-from datastack.operators.stream import StreamOperator, run_ref
+from datastack.operators.stream import StreamOperator, lake_dataset, run_ref
 from datastack.warehouse.load import Load, Quarantined, raw_schema
 
 if TYPE_CHECKING:
-    from datastack.lake.manifest import Manifest, Part
+    from datastack.lake.manifest import Part
     from datastack.lake.store import LakeStore
 
 
@@ -55,13 +55,10 @@ class CopyOperator(StreamOperator):
 
     def lineage(self) -> tuple[list[Any], list[Any]]:
         """The stream in the lake, and its raw table."""
-        bucket = connections.connection(connections.LAKE).extra_dejson.get("bucket", "")
-        lake = datasets.lake_name(bucket, Zone.CONFORMED, self.source, self.stream, self.contract.major)
+        lake = lake_dataset(self, Zone.CONFORMED)
         table = connections.postgres_table(connections.LOADER, raw_schema(self.source), self.stream)
-        manifest: Manifest | None = getattr(self, "_manifest", None)
-        rows, size = (manifest.rows, manifest.size) if manifest else (0, 0)
         schema = self.contract.arrow_schema
-        return [datasets.read_from(lake, schema)], [datasets.written_to(table, rows, size, schema, lake)]
+        return [datasets.read_from(lake, schema)], [datasets.written_to(table, *self.moved, schema, lake)]
 
 
 def _quarantined(lake: "LakeStore", part: "Part") -> Quarantined:

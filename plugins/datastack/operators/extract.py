@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from datastack.contract.conform import REJECTED_SCHEMA, Conformer
+from datastack.contract.conform import Conformer
 from datastack.contract.slice import Slice
 from datastack.contract.sources import ApiSource, ApiStream, DatabaseStream, Write
 from datastack.lake.layout import Zone
@@ -20,28 +20,16 @@ class ExtractDatabaseOperator(StreamOperator):
 
     def execute(self, context: Any) -> str:
         """Extract the run's slice."""
-        from datastack.lake.parts import ParquetParts
         from datastack.source.postgres import read_table
 
         stream = self._stream
         lake, written = connections.lake_store(), Written()
         place = self.place(window(context, self.declared.source.schedule))
-        conformer = Conformer(self.contract, connections.pseudonymiser())
         paths = [column.path for column in self.contract.columns]
         uri = connections.postgres_uri(self.declared.source.connection)
-        with (
-            read_table(uri, stream.table, paths, _condition(stream, place.slice)) as read,
-            ParquetParts(lake, place, Zone.CONFORMED, self.contract.arrow_schema) as good,
-            ParquetParts(lake, place, Zone.QUARANTINE, REJECTED_SCHEMA) as bad,
-        ):
-            for batch in read.batches:
-                conformed = conformer.batch(batch)
-                good.write(conformed.accepted)
-                written.keep(conformed.rejected, bad)
-        written.source_rows, written.parts, written.quarantine = read.rows, good.parts, bad.parts
-        written.columns = {field.name: str(field.type) for field in self.contract.arrow_schema}
-        written.discarded = conformer.discarded
-        self._written = written
+        with read_table(uri, stream.table, paths, _condition(stream, place.slice)) as read:
+            written.source_rows = read.rows
+            self.conform(lake, place, written, read.batches, Conformer.batch)
         return self.store(lake, Zone.CONFORMED, place, written)
 
     @property
@@ -92,7 +80,6 @@ class ExtractApiOperator(StreamOperator):
                 f"{sorted(stated)} in all: the list changed while it was read. Nothing was stored; the retry reads anew"
             )
         written.parts = out.parts
-        self._written = written
         return self.store(lake, Zone.LANDING, place, written)
 
     @property

@@ -2,13 +2,14 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
 
+from datastack.contract.conform import REJECTED_SCHEMA, Conformed, Conformer
 from datastack.contract.model import Contract
 from datastack.contract.registry import Declared, load_source
 from datastack.lake.layout import Place, Zone
@@ -21,8 +22,10 @@ if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from datastack.contract.slice import Slice
-    from datastack.lake.parts import ParquetParts
     from datastack.lake.store import LakeStore
+
+T = TypeVar("T")
+How = Callable[[Conformer, T], Conformed]
 
 
 class ToleranceError(ValueError):
@@ -37,6 +40,7 @@ class StreamOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("source", "stream")
+    _manifest: Manifest | None = None  # what was moved, for lineage
 
     def __init__(self, *, source: str, stream: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -53,16 +57,38 @@ class StreamOperator(BaseOperator):
         """The stream's contract."""
         return self.declared.contracts[self.stream]
 
-    def place(self, window: "Slice", attempt: str | None = None) -> Place:
-        """Return where an attempt at a slice stands; a new attempt unless one is named."""
-        return Place(self.source, self.stream, self.contract.major, window, attempt or uuid.uuid4().hex[:12])
+    def place(self, window: "Slice") -> Place:
+        """Return where a new attempt at a slice stands."""
+        return Place(self.source, self.stream, self.contract.major, window, uuid.uuid4().hex[:12])
+
+    def conform(self, lake: "LakeStore", place: Place, written: "Written", received: Iterable[T], how: How[T]) -> None:
+        """Write what fits the contract to the conformed zone, and the rest to quarantine.
+
+        :param how: which of the conformer's methods takes what is received.
+        """
+        from datastack.lake.parts import ParquetParts
+
+        conformer = Conformer(self.contract, connections.pseudonymiser())
+        schema = self.contract.arrow_schema
+        with (
+            ParquetParts(lake, place, Zone.CONFORMED, schema) as good,
+            ParquetParts(lake, place, Zone.QUARANTINE, REJECTED_SCHEMA) as bad,
+        ):
+            for each in received:
+                conformed = how(conformer, each)
+                good.write(conformed.accepted)
+                bad.write(conformed.rejected)
+                written.reasons.update(conformed.rejected.column("reason").to_pylist())
+        written.parts, written.quarantine = good.parts, bad.parts
+        written.columns = {field.name: str(field.type) for field in schema}
+        written.discarded = conformer.discarded
 
     def store(self, lake: "LakeStore", zone: Zone, place: Place, written: "Written") -> str:
         """Write the manifest that makes an attempt exist; return its key.
 
         :raises ToleranceError: if too many rows went to quarantine. They stay there to be looked at.
         """
-        manifest = written.manifest(self.contract, place)
+        self._manifest = manifest = written.manifest(self.contract, place)
         self.log.info("%s.%s %s: %s", self.source, self.stream, place.slice, written)
         self._tolerate(lake, manifest, written.reasons)
         key = place.manifest(zone)
@@ -89,6 +115,11 @@ class StreamOperator(BaseOperator):
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> "OperatorLineage":
         """Name the same datasets: a failed move is on the graph too."""
         return self.get_openlineage_facets_on_complete(task_instance)
+
+    @property
+    def moved(self) -> tuple[int, int]:
+        """Rows and bytes that were moved; none of a move that failed before it could say."""
+        return (self._manifest.rows, self._manifest.size) if self._manifest else (0, 0)
 
     def lineage(self) -> tuple[list[Any], list[Any]]:
         """Inputs and outputs of the move."""
@@ -124,12 +155,6 @@ class Written:
             discarded=self.discarded,
         )
 
-    def keep(self, rejected: Any, out: "ParquetParts") -> None:
-        """Write rejected rows to quarantine and count their reasons."""
-        if rejected.num_rows:
-            out.write(rejected)
-            self.reasons.update(rejected.column("reason").to_pylist())
-
     def __str__(self) -> str:
         rows, size = sum(part.rows for part in self.parts), sum(part.bytes for part in self.parts)
         aside = sum(part.rows for part in self.quarantine)
@@ -145,10 +170,8 @@ def lake_dataset(operator: StreamOperator, zone: Zone) -> tuple[str, str]:
 
 def lake_output(operator: StreamOperator, zone: Zone, columns: Any = None, columns_from: Any = None) -> Any:
     """Describe what an operator wrote to a zone."""
-    written: Written = getattr(operator, "_written", None) or Written()
-    rows, size = sum(part.rows for part in written.parts), sum(part.bytes for part in written.parts)
     masked = [column.name for column in operator.contract.columns if column.is_masked]
-    return datasets.written_to(lake_dataset(operator, zone), rows, size, columns, columns_from, masked)
+    return datasets.written_to(lake_dataset(operator, zone), *operator.moved, columns, columns_from, masked)
 
 
 def run_ref(context: Any) -> RunRef:
