@@ -35,6 +35,7 @@ class Privacy(StrEnum):
 class Drift(StrEnum):
     """What happens to a field that the source has and the contract has not."""
 
+    EVOLVE = "evolve"  # add it as a column
     FREEZE = "freeze"  # fail and name the field
     DISCARD = "discard"  # leave it out and count it
 

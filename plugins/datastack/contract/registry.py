@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -10,9 +11,9 @@ import pydantic
 from datastack.contract.errors import DeclarationError, from_validation
 from datastack.contract.model import Contract
 from datastack.contract.odcs import read_contract, read_yaml
-from datastack.contract.sources import ApiSource, DatabaseSource, Source, Write
+from datastack.contract.sources import ApiSource, DatabaseSource, DatabaseStream, SoftDelete, Source
 
-KINDS = ("postgres", "rest_api")
+KINDS = ("postgres", "mysql", "mssql", "oracle", "sqlite", "trino", "bigquery", "rest_api")
 _SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource] = pydantic.TypeAdapter(Source)
 
 
@@ -65,9 +66,26 @@ def _check_together(file: Path, source: DatabaseSource | ApiSource, name: str, c
     if stream.cursor and stream.cursor not in stored:
         remedy = f"Name a column of {contract.file.name}, or add it there."
         raise DeclarationError(file, f"streams.{name}.cursor", f"{stream.cursor!r} is not in the contract", remedy)
-    if stream.write is Write.MERGE and not contract.key:
+    if stream.is_keyed and not contract.key:
+        problem = f"write: {stream.write.value} needs a primary key"
         remedy = "Mark the key's columns with primaryKey: true."
-        raise DeclarationError(contract.file, "schema.properties", "write: merge needs a primary key", remedy)
+        raise DeclarationError(contract.file, "schema.properties", problem, remedy)
+    if isinstance(stream, DatabaseStream):
+        _check_database_stream(file, name, stream, contract)
+
+
+def _check_database_stream(file: Path, name: str, stream: DatabaseStream, contract: Contract) -> None:
+    types = {column.name: column.type for column in contract.stored}
+    if isinstance(stream.deletes, SoftDelete):
+        found = types.get(stream.deletes.column)
+        if found not in ("boolean", "timestamptz", "timestamp", "date"):
+            field, problem = f"streams.{name}.deletes.column", f"{stream.deletes.column!r} is {found or 'not there'}"
+            remedy = f"Name a column of {contract.file.name} that is a boolean or the time of deletion."
+            raise DeclarationError(file, field, problem, remedy)
+    in_time = types.get(stream.cursor or "") in ("timestamptz", "timestamp", "date")
+    if stream.look_back and isinstance(stream.look_back, timedelta) != in_time:
+        remedy = "Write a time, as P3D, for a cursor in time, and a number for a number."
+        raise DeclarationError(file, f"streams.{name}.look_back", "is not of the cursor's kind", remedy)
 
 
 def _check_no_orphans(file: Path, source: DatabaseSource | ApiSource) -> None:
