@@ -32,7 +32,8 @@ COPY --chown=airflow:0 local/airflow_config/ local/airflow_config/
 COPY --chown=airflow:0 local/__init__.py local/lineage_file.py local/
 COPY --chown=airflow:0 plugins/ plugins/
 COPY --chown=airflow:0 dags/ dags/
-RUN python -m compileall -q dags local plugins
+RUN python -m compileall -q dags local plugins \
+    && python -m datastack compile
 
 
 FROM base AS demo

@@ -6,11 +6,12 @@ PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
+PEERS := $(VENV)/peers
 DBT := include/dbt
 MANIFEST := $(DBT)/target/manifest.json
 DBT_FILES := $(shell find $(DBT) -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.md' -o -name '*.csv' \) \
 	-not -path '$(DBT)/target/*' -not -path '$(DBT)/logs/*')
-STAGES := unit dags integration e2e
+STAGES := unit dags integration faults e2e
 
 # Compiled imports start faster; a machine-wide setting against them must not reach what runs here.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,12 +19,12 @@ unexport VIRTUAL_ENV
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help up down clean status logs airflow psql test check generate manifest constraints
+.PHONY: help up down clean status logs airflow psql test check bench generate manifest constraints
 
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 20
 
-up: $(STAMPS)/run $(MANIFEST) ## Start the stack, load the year, leave the Airflow UI up; safe to repeat
+up: $(STAMPS)/run $(STAMPS)/kernels $(MANIFEST) ## Start the stack, load the year, leave the Airflow UI up; safe to repeat
 	@$(RUN) -m local up
 
 down: ## Stop what `make up` started
@@ -61,6 +62,9 @@ check: $(STAMPS)/test $(MANIFEST) ## Lint, types, declarations, generated files
 	@$(RUN) -m datastack check
 	@$(RUN) -m datastack generate --check
 
+bench: $(STAMPS)/run $(STAMPS)/kernels $(if $(findstring --without-peers,$(ARGS)),,$(STAMPS)/peers) ## Measure speed and memory beside other tools
+	@$(RUN) -m bench movement $(ARGS)
+
 generate: $(STAMPS)/run ## Write the files that follow from the contracts
 	@$(RUN) -m datastack generate
 	@$(MAKE) --no-print-directory manifest
@@ -82,9 +86,20 @@ $(STAMPS)/run: $(STAMPS)/uv requirements.txt local/requirements.txt constraints.
 	@$(call install,requirements.txt local/requirements.txt)
 	@touch $@
 
+$(STAMPS)/kernels: $(STAMPS)/run plugins/datastack/codec/*.py
+	@$(RUN) -m datastack compile >/dev/null
+	@touch $@
+
 $(STAMPS)/test: $(STAMPS)/run tests/requirements.txt
 	@echo "Installing what the tests need"
 	@$(call install,requirements.txt local/requirements.txt tests/requirements.txt)
+	@touch $@
+
+$(STAMPS)/peers: $(STAMPS)/uv bench/requirements.txt
+	@echo "Installing the tools that ours is measured beside, into a venv of their own"
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" uv venv --quiet --clear --python $(RUN) $(PEERS)
+	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" uv pip install --quiet --python $(PEERS)/bin/python --compile-bytecode \
+		-r bench/requirements.txt
 	@touch $@
 
 define install

@@ -12,19 +12,22 @@ __all__: list[str] = []  # everything public here would become a setting of Airf
 
 MODULES = {
     "scheduler": (
-        "adbc_driver_postgresql.dbapi",
+        "asyncpg",
         "boto3.s3.transfer",
         "dbt.cli.main",
         "dbt.adapters.postgres",
         "cosmos.operators.watcher",
+        "datastack.codec.preload",
         "httpx",
         "openlineage.client",
         "airflow.providers.openlineage.extractors",
         "airflow.providers.amazon.aws.hooks.s3",
         "airflow.providers.postgres.hooks.postgres",
+        "psycopg",
         "pyarrow.parquet",
         "soda_core.contracts",
         "soda_postgres.common.data_sources.postgres_data_source",
+        "uvloop",
     ),
     "dag-processor": ("cosmos", "cosmos.operators.watcher"),
 }

@@ -1,11 +1,13 @@
 """Checks every declaration, and generates what follows from the contracts.
 
-``python -m datastack check`` and ``python -m datastack generate [--check]``.
+``python -m datastack check`` and ``python -m datastack generate [--check]``; ``python -m datastack compile`` compiles
+the loops that move data ahead of their first use.
 """
 
 import argparse
 import sys
 
+from datastack.codec.warm import compile_kernels
 from datastack.contract.dbt_sources import sources_file, sources_yaml
 from datastack.contract.errors import DeclarationError
 from datastack.contract.registry import include_dir, load_source, source_names
@@ -52,13 +54,21 @@ def main() -> int:
     commands.add_parser("check", help="read every declaration")
     generating = commands.add_parser("generate", help="write the files that follow from the contracts")
     generating.add_argument("--check", action="store_true", help="only compare; fail on a difference")
+    commands.add_parser("compile", help="compile the loops that move data")
     arguments = parser.parse_args()
     try:
-        print(check() if arguments.command == "check" else generate(arguments.check))
+        print(_run(arguments))
     except DeclarationError as error:
         print(error, file=sys.stderr)
         return 1
     return 0
+
+
+def _run(arguments: argparse.Namespace) -> str:
+    if arguments.command == "compile":
+        compile_kernels()
+        return "the loops that move data are compiled"
+    return check() if arguments.command == "check" else generate(arguments.check)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from datastack.contract.slice import Slice
 from local import object_store, postgres
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +93,8 @@ class Stack:
 
     def extract(self, source: str, stream: str, window: Window) -> str:
         """Run extract; return the manifest's key."""
-        from datastack.operators.extract import ExtractApiOperator, ExtractDatabaseOperator
+        from datastack.operators.extract_api import ExtractApiOperator
+        from datastack.operators.extract_database import ExtractDatabaseOperator
 
         kind = ExtractDatabaseOperator if source == "retail_db" else ExtractApiOperator
         return self.run(kind(task_id=f"{stream}.extract", source=source, stream=stream), window)
@@ -110,6 +112,24 @@ class Stack:
 
         names = {"source": source, "stream": stream}
         return self.run(CopyOperator(task_id=f"{stream}.copy", manifest_key=manifest_key, **names))
+
+    def move(self, source: str, stream: str, window: Window) -> dict[str, Any]:
+        """Run move; return what it returns."""
+        from datastack.operators.move import MoveDatabaseOperator
+
+        return self.run(MoveDatabaseOperator(task_id=f"{stream}.move", source=source, stream=stream), window)
+
+    def scheduled(self, source: str, stream: str, window: Window) -> dict[str, Any]:
+        """Run move as a schedule does: the window is the run's interval, nobody gave it; return what it returns."""
+        from datastack.operators.move import MoveDatabaseOperator
+
+        interval = Slice.parse(*window)
+        context = {
+            "params": {},
+            "dag_run": SimpleNamespace(data_interval_start=interval.start, data_interval_end=interval.end),
+            "ti": SimpleNamespace(dag_id="ingest_test", run_id=f"scheduled {interval}", try_number=1),
+        }
+        return MoveDatabaseOperator(task_id=f"{stream}.move", source=source, stream=stream).execute(context)
 
     def gate(self, source: str, stream: str) -> dict[str, int]:
         """Run the gate on a raw table; return checks by outcome."""

@@ -13,7 +13,8 @@ import pytest
 
 from datastack.operators.conform import ConformOperator
 from datastack.operators.copy import CopyOperator
-from datastack.operators.extract import ExtractApiOperator, ExtractDatabaseOperator
+from datastack.operators.extract_api import ExtractApiOperator
+from datastack.operators.extract_database import ExtractDatabaseOperator
 from datastack.operators.gate import GateStreamOperator
 from local import airflow_env
 from local.settings import Settings

@@ -105,7 +105,7 @@ def test_an_older_attempt_that_overlaps_a_newer_one_is_refused(stack: Stack):
     stack.shop("update transactions set quantity = 9 where transaction_at < '2019-11-02Z'")
     stack.load("retail_db", "transactions", days(1))
     before = stack.state()
-    with pytest.raises(WarehouseError, match=r"read before those of \[2019-11-01.*clear the extract task"):
+    with pytest.raises(WarehouseError, match=r"read before those of \[2019-11-01.*clear the task that extracts it"):
         stack.copy("retail_db", "transactions", older)
     assert stack.state() == before
     stack.load("retail_db", "transactions", days(1, 3))
@@ -133,7 +133,7 @@ def test_a_merge_keeps_the_newest_row_of_a_key_in_any_order(stack: Stack):
     boats = stack.rows("select count(*), count(*) filter (where home_ownership = 'Boat') from raw_retail_db.households")
     assert boats == [(60, 10)]
     assert stack.checksum("raw_retail_db.households") == before
-    assert stack.loads("households")[1]["loaded_rows"] == 50
+    assert stack.loads("households")[1]["loaded_rows"] == 0
 
 
 def test_a_row_that_changes_again_is_not_lost_between_two_slices(stack: Stack):

@@ -65,7 +65,8 @@ def readable(key: str, content: bytes) -> str:
 
 def test_an_identity_is_nowhere_but_in_the_landing_zone(planted: Stack):
     client = planted.lake.client()
-    objects = {key: client.get_object(Bucket="lake", Key=key)["Body"].read() for key in planted.objects()}
+    keys = [key for key in planted.objects() if not key.endswith("/")]
+    objects = {key: client.get_object(Bucket="lake", Key=key)["Body"].read() for key in keys}
     holding = {key.split("/")[0] + "/" + key.split("/")[2] for key, body in objects.items() if says(key, body)}
     assert holding == {"landing/campaigns", "landing/redemptions"}
     zones = {key.split("/")[0] for key in objects}

@@ -7,12 +7,13 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "plugins" / "datastack"
-ENGINE = {"contract", "source", "lake", "warehouse", "quality", "lineage"}
+ENGINE = {"codec", "contract", "source", "lake", "warehouse", "quality", "lineage"}
 MAY_IMPORT = {
+    "codec": set(),
     "contract": set(),
-    "source": {"contract"},
-    "lake": {"contract"},
-    "warehouse": {"contract"},
+    "source": {"codec", "contract"},
+    "lake": {"codec", "contract"},
+    "warehouse": {"codec", "contract"},
     "quality": {"contract"},
     "lineage": {"contract"},
     "operators": ENGINE,

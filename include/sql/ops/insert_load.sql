@@ -15,9 +15,11 @@ insert into ops.loads (
     bytes,
     dag_id,
     run_id,
-    try_number
+    try_number,
+    checksum,
+    compared_keys
 )
 values (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::bigint
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::bigint, $18::text, $19::bigint
 )
 returning load_id

@@ -26,6 +26,10 @@ create table if not exists ops.loads (
     check (loaded_rows <= lake_rows)
 );
 
+alter table ops.loads
+add column if not exists checksum text,
+add column if not exists compared_keys bigint;
+
 create index if not exists loads_stream on ops.loads (source, stream, slice_start);
 
 create table if not exists ops.watermarks (
@@ -35,6 +39,9 @@ create table if not exists ops.watermarks (
     load_id bigint not null references ops.loads,
     primary key (source, stream)
 );
+
+alter table ops.watermarks
+add column if not exists cursor_high text;
 
 create table if not exists ops.quarantine (
     quarantine_id bigint generated always as identity primary key,

@@ -6,8 +6,8 @@ from ops.loads
 where
     source = $1
     and stream = $2
-    and extracted_at > $3::timestamptz
-    and slice_start < $5::timestamptz
-    and slice_end > $4::timestamptz
-order by slice_start <= $4::timestamptz and slice_end >= $5::timestamptz desc, load_id
+    and (extracted_at, manifest_key) > ($3::timestamptz, $4::text)
+    and slice_start < $6::timestamptz
+    and slice_end > $5::timestamptz
+order by slice_start <= $5::timestamptz and slice_end >= $6::timestamptz desc, load_id
 limit 1

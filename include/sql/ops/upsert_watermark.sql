@@ -1,7 +1,17 @@
-insert into ops.watermarks (source, stream, slice_end, load_id)
-values ($1, $2, $3, $4)
+-- Neither the slice nor the cursor goes back.
+insert into ops.watermarks (source, stream, slice_end, load_id, cursor_high)
+values ($1, $2, $3, $4, $5::text)
 on conflict (source, stream) do update
 set
-    slice_end = excluded.slice_end,
-    load_id = excluded.load_id
-where excluded.slice_end >= ops.watermarks.slice_end
+    slice_end = greatest(excluded.slice_end, watermarks.slice_end),
+    load_id = case
+        when excluded.slice_end >= watermarks.slice_end then excluded.load_id
+        else watermarks.load_id
+    end,
+    cursor_high = case
+        when
+            watermarks.cursor_high is null
+            or excluded.cursor_high::{type} > watermarks.cursor_high::{type}
+            then coalesce(excluded.cursor_high, watermarks.cursor_high)
+        else watermarks.cursor_high
+    end

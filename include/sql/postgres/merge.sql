@@ -1,8 +1,7 @@
--- One row a key: within the batch the newest cursor wins, and no row gives way to an older one.
+-- One row a key: no row gives way to an older one.
 insert into {table} as target ({columns})
-select distinct on ({key}) {columns}
+select {values}
 from {staged}
-order by {key}, {cursor} desc nulls last
 on conflict ({key}) do update
 set {assignments}
-where excluded.{cursor} >= target.{cursor}
+where {wins}

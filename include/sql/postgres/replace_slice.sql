@@ -1,4 +1,4 @@
 delete from {table}
 where
-    {cursor} >= $1::timestamptz
-    and {cursor} < $2::timestamptz
+    {dated} >= $1::timestamptz
+    and {dated} < $2::timestamptz

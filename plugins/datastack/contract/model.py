@@ -115,6 +115,20 @@ class Contract(Frozen):
         keyed = [column for column in self.columns if column.key_position is not None]
         return tuple(column.name for column in sorted(keyed, key=lambda column: column.key_position or 0))
 
+    def path_of(self, name: str) -> str:
+        """Where a column stands at the source.
+
+        :raises KeyError: if there is no such column.
+        """
+        return {column.name: column.path for column in self.columns}[name]
+
+    def type_of(self, name: str) -> str:
+        """Type of a column.
+
+        :raises KeyError: if there is no such column.
+        """
+        return {column.name: column.type for column in self.columns}[name]
+
     @property
     def arrow_schema(self) -> pa.Schema:
         """Arrow schema of the conformed rows."""

@@ -9,11 +9,21 @@ from pathlib import Path
 import pydantic
 
 from datastack.contract.errors import DeclarationError, from_validation
-from datastack.contract.model import Contract
+from datastack.contract.model import Contract, Privacy
 from datastack.contract.odcs import read_contract, read_yaml
-from datastack.contract.sources import ApiSource, DatabaseSource, DatabaseStream, SoftDelete, Source
+from datastack.contract.sources import (
+    ApiSource,
+    DatabaseSource,
+    DatabaseStream,
+    Incremental,
+    SoftDelete,
+    Source,
+    Stream,
+    Write,
+)
 
 KINDS = ("postgres", "mysql", "mssql", "oracle", "sqlite", "trino", "bigquery", "rest_api")
+IN_TIME = ("timestamptz", "timestamp", "date")
 _SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource] = pydantic.TypeAdapter(Source)
 
 
@@ -70,19 +80,42 @@ def _check_together(file: Path, source: DatabaseSource | ApiSource, name: str, c
         problem = f"write: {stream.write.value} needs a primary key"
         remedy = "Mark the key's columns with primaryKey: true."
         raise DeclarationError(contract.file, "schema.properties", problem, remedy)
+    if stream.is_keyed:
+        _check_keyed(file, name, stream, contract)
     if isinstance(stream, DatabaseStream):
         _check_database_stream(file, name, stream, contract)
+
+
+def _check_keyed(file: Path, name: str, stream: Stream, contract: Contract) -> None:
+    """A row without its key or cursor has no place among the others, and masked keys are all the same."""
+    columns = {column.name: column for column in contract.columns}
+    for column in (*contract.key, stream.cursor or ""):
+        field, write = f"schema.properties.{column}", f"write: {stream.write.value}"
+        if not columns[column].required:
+            problem, remedy = f"{write} needs a value in every row", "Add required: true."
+            raise DeclarationError(contract.file, field, problem, remedy)
+        if columns[column].privacy in (Privacy.MASK, Privacy.DROP):
+            problem, remedy = f"{write} tells rows apart by it", "Use privacy: hash, which keeps them apart."
+            raise DeclarationError(contract.file, field, problem, remedy)
+    if stream.write is Write.SCD2 and columns[stream.cursor or ""].type not in IN_TIME:
+        problem = f"{stream.cursor!r} is {columns[stream.cursor or ''].type}, but versions are valid from a time on"
+        remedy = f"Name a column of type {', '.join(IN_TIME)}."
+        raise DeclarationError(file, f"streams.{name}.cursor", problem, remedy)
 
 
 def _check_database_stream(file: Path, name: str, stream: DatabaseStream, contract: Contract) -> None:
     types = {column.name: column.type for column in contract.stored}
     if isinstance(stream.deletes, SoftDelete):
         found = types.get(stream.deletes.column)
-        if found not in ("boolean", "timestamptz", "timestamp", "date"):
+        if found not in ("boolean", *IN_TIME):
             field, problem = f"streams.{name}.deletes.column", f"{stream.deletes.column!r} is {found or 'not there'}"
             remedy = f"Name a column of {contract.file.name} that is a boolean or the time of deletion."
             raise DeclarationError(file, field, problem, remedy)
-    in_time = types.get(stream.cursor or "") in ("timestamptz", "timestamp", "date")
+    in_time = types.get(stream.cursor or "") in IN_TIME
+    if stream.cursor and not in_time and stream.incremental is Incremental.SLICE and stream.write is not Write.REPLACE:
+        problem = f"{stream.cursor!r} is {types.get(stream.cursor)}: a slice is a time, so its cursor is one too"
+        remedy = "Name a column of type timestamptz, timestamp or date, or set incremental: watermark."
+        raise DeclarationError(file, f"streams.{name}.cursor", problem, remedy)
     if stream.look_back and isinstance(stream.look_back, timedelta) != in_time:
         remedy = "Write a time, as P3D, for a cursor in time, and a number for a number."
         raise DeclarationError(file, f"streams.{name}.look_back", "is not of the cursor's kind", remedy)

@@ -12,12 +12,15 @@ _PLAIN: dict[str, pa.DataType] = {
     "double precision": pa.float64(),
     "integer": pa.int32(),
     "jsonb": pa.json_(),
+    "numeric": pa.string(),  # any scale, NaN and infinities: no Arrow type holds them all
     "real": pa.float32(),
     "smallint": pa.int16(),
     "text": pa.string(),
     "text[]": pa.list_(pa.string()),
+    "time": pa.time64("us"),
     "timestamp": pa.timestamp("us"),
     "timestamptz": pa.timestamp("us", tz="UTC"),
+    "uuid": pa.string(),
 }
 _NUMERIC = re.compile(r"numeric\((\d{1,2}),(\d{1,2})\)")
 

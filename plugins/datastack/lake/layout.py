@@ -9,6 +9,7 @@ from enum import StrEnum
 from datastack.contract.slice import Slice
 
 MANIFEST = "_manifest.json"
+PART = "part"
 
 
 class Zone(StrEnum):
@@ -34,9 +35,9 @@ class Place:
         stream = f"{self.source}/{self.stream}/v{self.contract_major}"
         return f"{zone}/{stream}/slice={self.slice.name}/attempt={self.attempt}"
 
-    def part(self, zone: Zone, number: int, suffix: str) -> str:
+    def part(self, zone: Zone, stem: str, number: int, suffix: str) -> str:
         """Key of a part; numbers start at 1."""
-        return f"{self.prefix(zone)}/part-{number:05d}.{suffix}"
+        return f"{self.prefix(zone)}/{stem}-{number:05d}.{suffix}"
 
     def manifest(self, zone: Zone) -> str:
         """Key of the attempt's manifest in a zone."""

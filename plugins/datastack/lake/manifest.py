@@ -12,11 +12,13 @@ class ManifestError(ValueError):
     """A manifest, or a part that it names, is not what it should be."""
 
 
-class _Frozen(BaseModel):
+class Stored(BaseModel):
+    """Base of what is stored in the lake as JSON."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Part(_Frozen):
+class Part(Stored):
     """One object: its key, rows (records), size in bytes and SHA-256 in hexadecimal."""
 
     key: str
@@ -25,40 +27,23 @@ class Part(_Frozen):
     sha256: str
 
 
-class Manifest(_Frozen):
-    """What one attempt at a slice put into the lake.
+class Written(Stored):
+    """What was put into the lake of a slice, or of one chunk of it.
 
-    ``source_rows`` is what the source said it had, ``rows`` what stands in ``parts``, ``quarantined_rows`` what
-    stands in ``quarantine``. ``columns`` maps names to Arrow types; it is empty for data kept as received.
+    ``source_rows`` is what the source said it had. ``checksum`` is that of the rows in ``parts``, see
+    :mod:`datastack.codec.checksum`; None for data kept as received. ``columns`` maps names to contract types,
+    ``evolved`` those of them that the contract has not. ``discarded`` counts rows with a field that was left out,
+    ``reasons`` rows that were quarantined.
     """
 
-    source: str
-    stream: str
-    contract_version: str
-    slice_start: datetime
-    slice_end: datetime
-    attempt: str
-    extracted_at: datetime
-    source_rows: int
-    parts: tuple[Part, ...]
+    source_rows: int = 0
+    parts: tuple[Part, ...] = ()
     quarantine: tuple[Part, ...] = ()
+    checksum: int | None = None
     columns: dict[str, str] = {}
+    evolved: dict[str, str] = {}
     discarded: dict[str, int] = {}
-
-    @model_validator(mode="after")
-    def _counts_reconcile(self) -> "Manifest":
-        if self.source_rows != self.rows + self.quarantined_rows:
-            raise ValueError(
-                f"{self.source}.{self.stream} {self.slice}: the source had {self.source_rows} rows, but "
-                f"{self.rows} were stored and {self.quarantined_rows} quarantined. Nothing was loaded; "
-                "the task's retry reads the slice again"
-            )
-        return self
-
-    @property
-    def slice(self) -> Slice:
-        """The window that the attempt covers."""
-        return Slice(self.slice_start, self.slice_end)
+    reasons: dict[str, int] = {}
 
     @property
     def rows(self) -> int:
@@ -74,6 +59,46 @@ class Manifest(_Frozen):
     def size(self) -> int:
         """Bytes in all parts."""
         return sum(part.bytes for part in self.parts)
+
+    def __str__(self) -> str:
+        unknown = f", fields discarded by contract: {self.discarded}" if self.discarded else ""
+        return (
+            f"{self.source_rows} rows at the source, {self.rows} stored ({self.size} bytes), "
+            f"{self.quarantined_rows} quarantined{unknown}"
+        )
+
+
+class Manifest(Written):
+    """What one attempt at a slice put into the lake.
+
+    ``keys`` are parts with the keys of all rows that the source has, where they were asked for. ``cursor_high`` is the
+    highest cursor value that was read, as text: the watermark.
+    """
+
+    source: str
+    stream: str
+    contract_version: str
+    slice_start: datetime
+    slice_end: datetime
+    attempt: str
+    extracted_at: datetime
+    keys: tuple[Part, ...] = ()
+    cursor_high: str | None = None
+
+    @model_validator(mode="after")
+    def _counts_reconcile(self) -> "Manifest":
+        if self.source_rows != self.rows + self.quarantined_rows:
+            raise ValueError(
+                f"{self.source}.{self.stream} {self.slice}: the source had {self.source_rows} rows, but "
+                f"{self.rows} were stored and {self.quarantined_rows} quarantined. Nothing was loaded; "
+                "the task's retry reads the slice again"
+            )
+        return self
+
+    @property
+    def slice(self) -> Slice:
+        """The window that the attempt covers."""
+        return Slice(self.slice_start, self.slice_end)
 
     def to_json(self) -> bytes:
         """Serialise: equal manifests give equal bytes."""

@@ -1,7 +1,7 @@
 """Writes rows and records into parts of a good size, and reads them back in bounded memory."""
 
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from typing import IO, Self, cast
 
@@ -9,24 +9,35 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from datastack.lake.layout import Place, Zone
+from datastack.codec.ahead import ahead
+from datastack.lake.layout import PART, Place, Zone
 from datastack.lake.manifest import Part
 from datastack.lake.store import HashingStream, LakeStore
 
-PART_BYTES = 128 * 1024 * 1024
-ROW_GROUP_ROWS = 128 * 1024
+# Loading begins with the first part, and holds one in memory; Redshift wants between 1 MB and 1 GB:
+# https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-use-multiple-files.html
+PART_BYTES = 16 * 1024 * 1024
+ROW_GROUP_BYTES = 4 * 1024 * 1024  # in memory: bounds what a part needs there, however wide its rows are
+BATCH_ROWS = 64 * 1024
+
+
+Landed = Callable[[Part], None]
 
 
 class _Parts:
     """Opens a part when there is something to write and closes it when it is large enough.
 
-    Use as a context manager, then read ``parts``. After an error, what is half written is named by no manifest.
+    Use as a context manager, then read ``parts``; each is also told to ``landed`` as soon as it is there. After an
+    error, what is half written is named by no manifest.
     """
 
     suffix: str
 
-    def __init__(self, lake: LakeStore, place: Place, zone: Zone, part_bytes: int) -> None:
-        self._lake, self._place, self._zone, self._part_bytes = lake, place, zone, part_bytes
+    def __init__(
+        self, lake: LakeStore, place: Place, zone: Zone, stem: str, part_bytes: int, landed: Landed = lambda part: None
+    ) -> None:
+        self._landed = landed
+        self._lake, self._place, self._zone, self._stem, self._part_bytes = lake, place, zone, stem, part_bytes
         self._open: ExitStack | None = None
         self._rows = 0
         self.parts: list[Part] = []
@@ -52,7 +63,7 @@ class _Parts:
         """Make sure that a part is open."""
         if self._open is None:
             self._open, self._rows = ExitStack(), 0
-            self._key = self._place.part(self._zone, len(self.parts) + 1, self.suffix)
+            self._key = self._place.part(self._zone, self._stem, len(self.parts) + 1, self.suffix)
             self._stream = self._open.enter_context(self._lake.open_part(self._key))
             self._start(self._open, self._stream)
 
@@ -65,11 +76,13 @@ class _Parts:
         if self._open is not None:
             stack, self._open = self._open, None
             stack.close()
-            self.parts.append(self._stream.part(self._key, self._rows))
+            part = self._stream.part(self._key, self._rows)
+            self.parts.append(part)
+            self._landed(part)
 
 
 class ParquetParts(_Parts):
-    """Writes record batches as Parquet.
+    """Writes record batches of one schema as Parquet.
 
     zstd 1, delta encoding for whole numbers and times, dictionaries for text only: half the CPU and 40 % fewer
     bytes than the defaults on operational tables.
@@ -78,31 +91,38 @@ class ParquetParts(_Parts):
     suffix = "parquet"
 
     def __init__(
-        self, lake: LakeStore, place: Place, zone: Zone, schema: pa.Schema, part_bytes: int = PART_BYTES
+        self,
+        lake: LakeStore,
+        place: Place,
+        zone: Zone,
+        stem: str = PART,
+        part_bytes: int = PART_BYTES,
+        landed: Landed = lambda part: None,
     ) -> None:
-        super().__init__(lake, place, zone, part_bytes)
-        self._schema = schema
+        super().__init__(lake, place, zone, stem, part_bytes, landed)
         self._held: list[pa.RecordBatch] = []
-        self._held_rows = 0
+        self._held_bytes = 0
 
     def write(self, batch: pa.RecordBatch) -> None:
         """Add rows; small batches are gathered into row groups."""
         if not batch.num_rows:
             return
         self._held.append(batch)
-        self._held_rows += batch.num_rows
-        if self._held_rows >= ROW_GROUP_ROWS:
+        self._held_bytes += batch.nbytes
+        if self._held_bytes >= ROW_GROUP_BYTES:
             self._flush()
 
     def _start(self, stack: ExitStack, stream: HashingStream) -> None:
-        self._writer = stack.enter_context(pq.ParquetWriter(stream, self._schema, **_encoding(self._schema)))
+        schema = self._held[0].schema
+        self._writer = stack.enter_context(pq.ParquetWriter(stream, schema, **_encoding(schema)))
 
     def _flush(self) -> None:
         if self._held:
             self._ready()
-            self._writer.write_table(pa.Table.from_batches(self._held, self._schema), row_group_size=ROW_GROUP_ROWS)
-            rows, self._held, self._held_rows = self._held_rows, [], 0
-            self._wrote(rows)
+            table = pa.Table.from_batches(self._held)
+            self._held, self._held_bytes = [], 0
+            self._writer.write_table(table, row_group_size=max(table.num_rows, 1))
+            self._wrote(table.num_rows)
 
 
 def _encoding(schema: pa.Schema) -> dict[str, object]:
@@ -117,15 +137,16 @@ def _encoding(schema: pa.Schema) -> dict[str, object]:
     }
 
 
-def read_batches(lake: LakeStore, parts: Iterable[Part], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Yield the parts' rows, one part in memory at a time.
+def read_batches(lake: LakeStore, parts: Iterable[Part]) -> Iterator[pa.RecordBatch]:
+    """Yield the parts' rows, while the next part is fetched.
 
     :raises ManifestError: if a part is missing or not what the manifest says.
     """
-    for part in parts:
-        file = pq.ParquetFile(io.BytesIO(lake.read_part(part)))
-        for batch in file.iter_batches(batch_size=ROW_GROUP_ROWS, use_threads=False):
-            yield pa.RecordBatch.from_arrays(batch.columns, schema=schema)
+    with ahead((lake.read_part(part) for part in parts), items=1) as contents:
+        for content in contents:
+            file = pq.ParquetFile(pa.BufferReader(content))
+            for group in range(file.num_row_groups):  # one by one: a batch would gather several
+                yield from file.iter_batches(batch_size=BATCH_ROWS, row_groups=[group], use_threads=False)
 
 
 class LinesParts(_Parts):
@@ -134,7 +155,7 @@ class LinesParts(_Parts):
     suffix = "jsonl.zst"
 
     def __init__(self, lake: LakeStore, place: Place, part_bytes: int = PART_BYTES) -> None:
-        super().__init__(lake, place, Zone.LANDING, part_bytes)
+        super().__init__(lake, place, Zone.LANDING, PART, part_bytes)
 
     def write(self, body: bytes, rows: int) -> None:
         """Add one JSON body of ``rows`` records; line breaks, which JSON has between values only, become spaces."""
@@ -154,5 +175,5 @@ def read_lines(lake: LakeStore, parts: Iterable[Part]) -> Iterator[bytes]:
     :raises ManifestError: if a part is missing or not what the manifest says.
     """
     for part in parts:
-        reader = zstandard.ZstdDecompressor().stream_reader(io.BytesIO(lake.read_part(part)))
+        reader = zstandard.ZstdDecompressor().stream_reader(lake.read_part(part))
         yield from io.BufferedReader(reader, 1 << 20)

@@ -17,6 +17,17 @@ def postgres_name(host: str, port: int, database: str, schema: str, table: str) 
     return f"postgres://{host}:{port}", f"{database}.{schema}.{table}"
 
 
+_PORTS = {"postgres": 5432, "mysql": 3306, "mssql": 1433, "oracle": 1521, "trino": 8080}
+
+
+def database_name(kind: str, host: str, port: int | None, database: str, table: str) -> tuple[str, str]:
+    """Namespace and name of a table of any database that is read; ``table`` as in the source file."""
+    name = f"{database}.{table}" if database else table
+    if kind in _PORTS:
+        return f"{kind}://{host}:{port or _PORTS[kind]}", name
+    return kind, name
+
+
 def lake_name(bucket: str, zone: str, source: str, stream: str, contract_major: int) -> tuple[str, str]:
     """Namespace and name of a stream in a zone of the lake: slices come and go, the dataset stays."""
     return f"s3://{bucket}", f"{zone}/{source}/{stream}/v{contract_major}"

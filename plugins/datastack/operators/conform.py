@@ -10,7 +10,7 @@ from datastack.contract.sources import ApiStream
 from datastack.lake.layout import Zone
 from datastack.lineage import datasets
 from datastack.operators import connections
-from datastack.operators.stream import StreamOperator, Written, lake_dataset, lake_output
+from datastack.operators.stream import StreamOperator, lake_dataset, lake_output, manifest_of
 
 
 class ConformOperator(StreamOperator):
@@ -28,17 +28,19 @@ class ConformOperator(StreamOperator):
     def execute(self, context: Any) -> str:
         """Conform the landed slice."""
         from datastack.lake.parts import read_lines
+        from datastack.operators.conforming import store_conformed
         from datastack.source.rest_api import dig
 
-        lake, written = connections.lake_store(), Written()
+        lake = connections.lake_store()
         landed = lake.read_manifest(self.manifest_key)
         place = self.place(landed.slice)
         stream = self.declared.source.streams[self.stream]
         assert isinstance(stream, ApiStream)  # noqa: S101 the pipeline chooses by kind
-        written.source_rows, written.extracted_at = landed.rows, landed.extracted_at
+        conformer = Conformer(self.contract, connections.pseudonymiser())
         pages = (json.loads(body, parse_float=Decimal) for body in read_lines(lake, landed.parts))
-        self.conform(lake, place, written, (dig(page, stream.records) for page in pages), Conformer.records)
-        return self.store(lake, Zone.CONFORMED, place, written)
+        received = (conformer.records(dig(page, stream.records)) for page in pages)
+        written = store_conformed(lake, place, conformer, received).model_copy(update={"source_rows": landed.rows})
+        return self.store(lake, Zone.CONFORMED, place, manifest_of(self.contract, place, written, landed.extracted_at))
 
     def lineage(self) -> tuple[list[Any], list[Any]]:
         """The stream in both zones."""

@@ -2,18 +2,17 @@
 
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from datastack.contract.conform import REJECTED_SCHEMA, Conformed, Conformer
 from datastack.contract.model import Contract
 from datastack.contract.registry import Declared, load_source
 from datastack.lake.layout import Place, Zone
-from datastack.lake.manifest import Manifest, Part
+from datastack.lake.manifest import Manifest, Written
 from datastack.lineage import datasets
 from datastack.operators import connections
 from datastack.warehouse.load import RunRef
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
 
     from datastack.contract.slice import Slice
     from datastack.lake.store import LakeStore
-
-T = TypeVar("T")
-How = Callable[[Conformer, T], Conformed]
 
 
 class ToleranceError(ValueError):
@@ -59,46 +55,28 @@ class StreamOperator(BaseOperator):
 
     def place(self, window: "Slice") -> Place:
         """Return where a new attempt at a slice stands."""
-        return Place(self.source, self.stream, self.contract.major, window, uuid.uuid4().hex[:12])
+        return self.attempt_place(window, uuid.uuid4().hex[:12])
 
-    def conform(self, lake: "LakeStore", place: Place, written: "Written", received: Iterable[T], how: How[T]) -> None:
-        """Write what fits the contract to the conformed zone, and the rest to quarantine.
+    def attempt_place(self, window: "Slice", attempt: str) -> Place:
+        """Return where an attempt at a slice stands."""
+        return Place(self.source, self.stream, self.contract.major, window, attempt)
 
-        :param how: which of the conformer's methods takes what is received.
-        """
-        from datastack.lake.parts import ParquetParts
-
-        conformer = Conformer(self.contract, connections.pseudonymiser())
-        schema = self.contract.arrow_schema
-        with (
-            ParquetParts(lake, place, Zone.CONFORMED, schema) as good,
-            ParquetParts(lake, place, Zone.QUARANTINE, REJECTED_SCHEMA) as bad,
-        ):
-            for each in received:
-                conformed = how(conformer, each)
-                good.write(conformed.accepted)
-                bad.write(conformed.rejected)
-                written.reasons.update(conformed.rejected.column("reason").to_pylist())
-        written.parts, written.quarantine = good.parts, bad.parts
-        written.columns = {field.name: str(field.type) for field in schema}
-        written.discarded = conformer.discarded
-
-    def store(self, lake: "LakeStore", zone: Zone, place: Place, written: "Written") -> str:
+    def store(self, lake: "LakeStore", zone: Zone, place: Place, manifest: Manifest) -> str:
         """Write the manifest that makes an attempt exist; return its key.
 
         :raises ToleranceError: if too many rows went to quarantine. They stay there to be looked at.
         """
-        self._manifest = manifest = written.manifest(self.contract, place)
-        self.log.info("%s.%s %s: %s", self.source, self.stream, place.slice, written)
-        self._tolerate(lake, manifest, written.reasons)
+        self._manifest = manifest
+        self.log.info("%s.%s %s: %s", self.source, self.stream, place.slice, manifest)
+        self._tolerate(lake, manifest)
         key = place.manifest(zone)
         lake.write_manifest(key, manifest)
         return key
 
-    def _tolerate(self, lake: "LakeStore", manifest: Manifest, reasons: Counter[str]) -> None:
+    def _tolerate(self, lake: "LakeStore", manifest: Manifest) -> None:
         if self.contract.tolerance.allows(manifest.quarantined_rows, manifest.source_rows):
             return
-        common = "; ".join(f"{reason} ({count} rows)" for reason, count in reasons.most_common(3))
+        common = "; ".join(f"{reason} ({count} rows)" for reason, count in Counter(manifest.reasons).most_common(3))
         raise ToleranceError(
             f"{self.source}.{self.stream} {manifest.slice}: {manifest.quarantined_rows} of {manifest.source_rows} rows "
             f"don't fit {self.contract.file.name}: {common}. They are in {lake.uri(manifest.quarantine[0].key)}; "
@@ -126,40 +104,18 @@ class StreamOperator(BaseOperator):
         raise NotImplementedError
 
 
-class Written:
-    """What a move has put into the lake so far."""
-
-    def __init__(self) -> None:
-        self.source_rows = 0
-        self.parts: Sequence[Part] = ()
-        self.quarantine: Sequence[Part] = ()
-        self.reasons: Counter[str] = Counter()
-        self.discarded: dict[str, int] = {}
-        self.columns: dict[str, str] = {}
-        self.extracted_at = datetime.now(UTC)
-
-    def manifest(self, contract: Contract, place: Place) -> Manifest:
-        """Describe it; counts are reconciled on the way."""
-        return Manifest(
-            source=place.source,
-            stream=place.stream,
-            contract_version=contract.version,
-            slice_start=place.slice.start,
-            slice_end=place.slice.end,
-            attempt=place.attempt,
-            extracted_at=self.extracted_at,
-            source_rows=self.source_rows,
-            parts=tuple(self.parts),
-            quarantine=tuple(self.quarantine),
-            columns=self.columns,
-            discarded=self.discarded,
-        )
-
-    def __str__(self) -> str:
-        rows, size = sum(part.rows for part in self.parts), sum(part.bytes for part in self.parts)
-        aside = sum(part.rows for part in self.quarantine)
-        unknown = f", fields discarded by contract: {self.discarded}" if self.discarded else ""
-        return f"{self.source_rows} rows at the source, {rows} stored ({size} bytes), {aside} quarantined{unknown}"
+def manifest_of(contract: Contract, place: Place, written: Written, extracted_at: datetime) -> Manifest:
+    """Describe an attempt; counts are reconciled on the way."""
+    return Manifest(
+        **dict(written),
+        source=place.source,
+        stream=place.stream,
+        contract_version=contract.version,
+        slice_start=place.slice.start,
+        slice_end=place.slice.end,
+        attempt=place.attempt,
+        extracted_at=extracted_at,
+    )
 
 
 def lake_dataset(operator: StreamOperator, zone: Zone) -> tuple[str, str]:

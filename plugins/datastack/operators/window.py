@@ -8,6 +8,11 @@ from croniter import croniter
 from datastack.contract.slice import Slice
 
 
+def is_given(context: Any) -> bool:
+    """Whether a person gave the run its window."""
+    return bool(context["params"].get("window_start"))
+
+
 def window(context: Any, schedule: str) -> Slice:
     """Slice of a run: its ``window_start`` and ``window_end`` params, else its data interval.
 

@@ -1,14 +1,16 @@
-"""Arranges a source's streams: extract, conform, copy and gate each of them, then announce them together."""
+"""Arranges a source's streams: move each of them to the warehouse, gate it, then announce them together."""
 
 from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import TaskGroup, XComArg
+from airflow.sdk import TaskGroup
 
 from datastack.contract.registry import load_source
 from datastack.contract.sources import DatabaseSource
 from datastack.operators.conform import ConformOperator
-from datastack.operators.copy import CopyOperator
-from datastack.operators.extract import ExtractApiOperator, ExtractDatabaseOperator
+from datastack.operators.copy import CopyOperator, LoadingOperator
+from datastack.operators.extract_api import ExtractApiOperator
+from datastack.operators.extract_database import ExtractDatabaseOperator, PlanChunksOperator, ReadChunksOperator
 from datastack.operators.gate import GateStreamOperator
+from datastack.operators.move import MoveDatabaseOperator
 from datastack.pipelines.assets import raw_assets
 
 
@@ -24,15 +26,31 @@ def ingest_streams(source: str) -> None:
 
 def _stream(source: str, stream: str) -> TaskGroup:
     names = {"source": source, "stream": stream}
+    declared = load_source(source).source
     with TaskGroup(stream) as group:
-        copy = CopyOperator(task_id="copy", manifest_key=_conformed(names), **names)
-        copy >> GateStreamOperator(task_id="gate", **names)
+        if not isinstance(declared, DatabaseSource):
+            loaded: LoadingOperator = _api(names)
+        elif (tasks := declared.streams[stream].chunks.tasks) > 1:
+            loaded = _spread(names, tasks)
+        else:
+            loaded = MoveDatabaseOperator(task_id="move", **names)
+        loaded >> GateStreamOperator(task_id="gate", **names)
     return group
 
 
-def _conformed(names: dict[str, str]) -> XComArg:
-    """Key of the conformed manifest: databases come typed, an API's answer is kept as received first."""
-    if isinstance(load_source(names["source"]).source, DatabaseSource):
-        return ExtractDatabaseOperator(task_id="extract", **names).output
+def _api(names: dict[str, str]) -> CopyOperator:
+    """An API's answer is kept as received, then conformed."""
     landed = ExtractApiOperator(task_id="extract", **names)
-    return ConformOperator(task_id="conform", manifest_key=landed.output, **names).output
+    conformed = ConformOperator(task_id="conform", manifest_key=landed.output, **names)
+    return CopyOperator(task_id="copy", manifest_key=conformed.output, **names)
+
+
+def _spread(names: dict[str, str], tasks: int) -> CopyOperator:
+    """A table's chunks are read by several tasks; the last one sees that they make one snapshot."""
+    plan = PlanChunksOperator(task_id="plan", **names)
+    read = ReadChunksOperator.partial(
+        task_id="read", max_active_tis_per_dagrun=tasks, map_index_template="chunks {{ task.chunks }}", **names
+    ).expand(chunks=plan.output)
+    extract = ExtractDatabaseOperator(task_id="extract", **names)
+    read >> extract
+    return CopyOperator(task_id="copy", manifest_key=extract.output, **names)

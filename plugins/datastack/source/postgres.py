@@ -1,77 +1,199 @@
-"""Reads Postgres tables by binary COPY (ADBC), each slice from one consistent snapshot."""
+"""Reads Postgres tables by binary COPY, all chunks of a table from one exported snapshot."""
 
+import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
+from datastack.codec.decode import CopyFormatError, Decoder
+from datastack.contract.sql import sql
+from datastack.source.copy_stream import CONNECT_SECONDS, CopyStream
+from datastack.source.database import Bound, Chunk, Read, Scan
 from datastack.source.errors import SourceError
+from datastack.source.naive import first_not_before, moments_of, to_utc
+from datastack.source.postgres_columns import TableColumn, declared, literal, quote, readable
 
-
-@dataclass(frozen=True)
-class Read:
-    """A slice that is open for reading: what the source counts, and its rows."""
-
-    rows: int
-    batches: Iterator[pa.RecordBatch]
+_WHOLE = Chunk(1)
+UTC = ZoneInfo("UTC")
 
 
 @contextmanager
-def read_table(uri: str, table: str, columns: list[str], where: str | None = None) -> Iterator[Read]:
-    """Open the rows of ``schema.table`` that meet a condition, see :func:`between`; all rows without one.
+def open_table(uri: str, scan: Scan) -> Iterator["PostgresTable"]:
+    """Open a table in one snapshot, which lasts as long as the block.
 
-    Count and rows come from the same snapshot. Columns of the table beyond ``columns`` come too, so that the
-    contract's drift policy sees them.
-
-    :raises SourceError: if the database can't be reached or lacks the table or a column.
+    :param uri: libpq address.
+    :raises SourceError: if the database can't be reached, or lacks the table or a column.
     """
-    import adbc_driver_manager
-    from adbc_driver_postgresql import dbapi
+    import psycopg
+
+    with ExitStack() as stack:
+        with _errors(scan.table):
+            connection = psycopg.connect(uri, connect_timeout=CONNECT_SECONDS, cursor_factory=psycopg.RawCursor)
+            stack.callback(connection.close)
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            connection.execute(sql("postgres/source_session"))
+            table = PostgresTable(uri, scan, connection)
+        yield table
+
+
+class PostgresTable:
+    """A table that is open for reading, see :class:`datastack.source.database.OpenTable`.
+
+    ``snapshot`` is the oldest transaction that was under way when it was opened.
+    """
+
+    def __init__(self, uri: str, scan: Scan, db: Any) -> None:
+        self._uri, self._scan, self._db = uri, scan, db
+        self._exported, self.snapshot = self._one(
+            "select pg_export_snapshot(), pg_snapshot_xmin(pg_current_snapshot())::text"
+        )
+        self._table = ".".join(quote(part) for part in scan.table.split(".", 1))
+        self._columns = self._describe()
+
+    def chunks(self, rows: int) -> list[Chunk]:
+        """Take the scan apart along its key; one chunk if it is not larger, or has no key that is never null."""
+        required = {name for name, column in self._columns.items() if column.is_required}
+        if not self._scan.key or not required.issuperset(self._scan.key) or self._estimate() <= rows:
+            return [_WHOLE]
+        found: list[Chunk] = []
+        after = None
+        while True:
+            until = self._key_after(after, rows)
+            found.append(Chunk(len(found) + 1, after, until))
+            if until is None:
+                return found
+            after = until
+
+    @contextmanager
+    def read(self, chunk: Chunk) -> Iterator[Read]:
+        """Open a chunk; count and rows are one statement's. Safe to use from several threads."""
+        wanted = {column.name: column.type for column in self._scan.columns}
+        columns = [readable(column, wanted.get(name), self._scan.timezone) for name, column in self._columns.items()]
+        query = f"select {', '.join(expression for expression, _ in columns)} from {self._from(chunk)}"  # noqa: S608 quoted
+        with self._stream(query, [field for _, field in columns]) as read:
+            yield read
+
+    @contextmanager
+    def keys(self) -> Iterator[Read]:
+        """Open the keys of all of the table's rows, in the same snapshot."""
+        wanted = {column.name: column.type for column in self._scan.columns}
+        columns = [readable(self._columns[name], wanted.get(name), self._scan.timezone) for name in self._scan.key]
+        query = f"select {', '.join(expression for expression, _ in columns)} from {self._table}"  # noqa: S608 quoted
+        with self._stream(query, [field for _, field in columns]) as read:
+            yield read
+
+    def highest(self, column: str) -> Bound | None:
+        """Highest value of a column in the scan."""
+        (value,) = self._one(f"select max({quote(column)}) from {self._from(_WHOLE)}")  # noqa: S608 quoted
+        if isinstance(value, datetime) and value.tzinfo is None and self._scan.timezone:
+            value = to_utc(pa.array([value], pa.timestamp("us")), self._scan.timezone)[0].as_py()
+        return value
+
+    def unchanged(self, chunk: Chunk, snapshot: str | None, rows: int) -> bool:
+        """Whether a chunk that was read in an earlier snapshot still has the same rows in this one."""
+        kind = "select relkind in ('r', 'p') from pg_class where oid = to_regclass($1)"
+        if snapshot is None or not self._one(kind, (self._table,))[0]:
+            return False  # views carry no row versions
+        statement = sql("postgres/changed_rows", table=self._table, condition=self._condition(chunk))
+        return self._one(statement, (snapshot,)) == (rows, 0)
+
+    @contextmanager
+    def _stream(self, query: str, fields: list[Any]) -> Iterator[Read]:
+        with CopyStream(self._uri, self._exported, f"{query}") as stream:
+            read = Read(0, iter(()))
+            read.batches = self._batches(stream, Decoder(fields), read)
+            yield read
+
+    def _batches(self, stream: CopyStream, decoder: Decoder, read: Read) -> Iterator[pa.RecordBatch]:
+        with _errors(self._scan.table):
+            for block in stream:
+                yield from map(self._with_moments, decoder.feed(block))
+            yield from map(self._with_moments, decoder.finish())
+        read.rows = stream.rows
+
+    def _with_moments(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with moments for naive timestamps that the contract wants as such."""
+        for column in self._scan.columns:
+            if column.type == "timestamptz" and (index := batch.schema.get_field_index(column.name)) >= 0:
+                values = batch.column(index)
+                if values.type == pa.timestamp("us"):
+                    moments = moments_of(values, declared(column.name, self._scan.timezone))
+                    batch = batch.set_column(index, column.name, moments)
+        return batch
+
+    def _describe(self) -> dict[str, TableColumn]:
+        found = {row[0]: TableColumn(*row) for row in self._all(sql("postgres/source_columns"), (self._table,))}
+        table = self._scan.table
+        if not found:
+            raise SourceError(f"{table} does not exist or may not be read. Correct the source file or grant select")
+        wanted = [column.name for column in self._scan.columns] + list(self._scan.key)
+        wanted += [self._scan.range.column] if self._scan.range else []
+        if missing := [name for name in wanted if name not in found]:
+            raise SourceError(f"{table} has no column {', '.join(missing)}. Correct the contract or the source file")
+        return found
+
+    def _estimate(self) -> int:
+        (plan,) = self._one(f"explain (format json) select from {self._from(_WHOLE)}")
+        plan = json.loads(plan) if isinstance(plan, str) else plan
+        return int(plan[0]["Plan"]["Plan Rows"])
+
+    def _key_after(self, after: tuple[str, ...] | None, rows: int) -> tuple[str, ...] | None:
+        key = [quote(name) for name in self._scan.key]
+        texts = ", ".join(f"{name}::text as bound_{at}" for at, name in enumerate(key))
+        found = self._all(
+            f"select {texts} from {self._from(Chunk(0, after))} order by {', '.join(key)} "  # noqa: S608 quoted
+            f"offset {rows - 1} limit 2"
+        )
+        return tuple(found[0]) if len(found) > 1 else None  # what ends with the table needs no bound
+
+    def _from(self, chunk: Chunk) -> str:
+        return f"{self._table} where {self._condition(chunk)}"
+
+    def _condition(self, chunk: Chunk) -> str:
+        key = f"({', '.join(map(quote, self._scan.key))})"
+        conditions = ["true"]
+        for sign, bound in ((">", chunk.after), ("<=", chunk.until)):
+            if bound is not None:
+                conditions.append(f"{key} {sign} ({', '.join(map(literal, bound))})")
+        if self._scan.range:
+            for sign, value in ((">=", self._scan.range.start), ("<", self._scan.range.end)):
+                if value is not None:
+                    conditions.append(f"{quote(self._scan.range.column)} {sign} {self._bound(value)}")
+        return " and ".join(conditions)
+
+    def _bound(self, value: Bound) -> str:
+        if not isinstance(value, datetime):
+            return literal(str(value))
+        assert self._scan.range is not None  # noqa: S101 it is what the value comes from
+        column = self._scan.range.column
+        if self._columns[column].type == "timestamptz":
+            return f"timestamptz {literal(value.isoformat())}"
+        if value.tzinfo is not None:
+            zone = self._scan.timezone or (UTC if self._columns[column].type == "date" else declared(column, None))
+            value = first_not_before(value, zone)
+        return f"timestamp {literal(value.isoformat())}"
+
+    def _one(self, statement: str, values: tuple[Any, ...] | None = None) -> tuple[Any, ...]:
+        return self._all(statement, values)[0]
+
+    def _all(self, statement: str, values: tuple[Any, ...] | None = None) -> list[tuple[Any, ...]]:
+        with _errors(self._scan.table):
+            rows: list[tuple[Any, ...]] = self._db.execute(statement, values).fetchall()
+        return rows
+
+
+@contextmanager
+def _errors(table: str) -> Iterator[None]:
+    """Turn drivers' errors into ours."""
+    import asyncpg
+    import psycopg
 
     try:
-        with closing(dbapi.connect(uri)) as connection, closing(connection.cursor()) as db:
-            db.execute("set transaction isolation level repeatable read read only")
-            found = _columns(db, table)
-            if missing := [name for name in columns if name not in found]:
-                raise SourceError(
-                    f"{table} has no column {', '.join(missing)}. Correct the contract or the source file"
-                )
-            query = f"from {_quoted(table)}" + (f" where {where}" if where else "")
-            db.execute(f"select count(*) {query}")
-            rows: int = db.fetchone()[0]
-            db.execute(f"select {', '.join(map(_quote, found))} {query}")
-            yield Read(rows, iter(db.fetch_record_batch()))
-    except adbc_driver_manager.Error as error:
-        raise SourceError(f"reading {table} failed: {error}") from error
-
-
-def _columns(db: object, table: str) -> list[str]:
-    schema, name = table.split(".")
-    db.execute(  # type: ignore[attr-defined]
-        "select column_name::text from information_schema.columns "
-        "where table_schema = $1 and table_name = $2 order by ordinal_position",
-        (schema, name),
-    )
-    found = [row[0] for row in db.fetchall()]  # type: ignore[attr-defined]
-    if not found:
-        raise SourceError(f"{table} does not exist or may not be read. Correct the source file or grant select")
-    return found
-
-
-def between(cursor: str, start: datetime, end: datetime | None = None) -> str:
-    """Condition that a row's cursor lies in ``[start, end)``, or from ``start`` on."""
-    column = _quote(cursor)
-    bounds = [f"{column} >= timestamptz '{start.isoformat()}'"]
-    if end:
-        bounds.append(f"{column} < timestamptz '{end.isoformat()}'")
-    return " and ".join(bounds)
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _quoted(table: str) -> str:
-    return ".".join(_quote(part) for part in table.split("."))
+        yield
+    except (psycopg.Error, asyncpg.PostgresError, asyncpg.InterfaceError, CopyFormatError, OSError) as error:
+        raise SourceError(f"reading {table} failed: {error or type(error).__name__}") from error

@@ -91,6 +91,19 @@ def test_models_are_frozen():
             "primaryKey: false",
             ["needs a primary key"],
         ),
+        (
+            "contracts/retail_db/households.odcs.yaml",
+            "primaryKeyPosition: 1\n        required: true",
+            "primaryKeyPosition: 1",
+            ["household_id: write: merge needs a value in every row", "Add required: true"],
+        ),
+        (
+            "contracts/retail_db/households.odcs.yaml",
+            "value: hash",
+            "value: mask",
+            ["household_id: write: merge tells rows apart by it", "Use privacy: hash"],
+        ),
+        (SOURCE, "updated_at\n    write: merge", "household_id\n    write: scd2", ["is text, but versions are valid"]),
     ],
 )
 def test_a_wrong_declaration_is_named(declarations, file: str, old: str, new: str, says: list[str]):

@@ -36,7 +36,7 @@ def test_numerics_keep_precision_and_scale():
     assert arrow_type("numeric(38,9)") == pa.decimal128(38, 9)
 
 
-@pytest.mark.parametrize("name", ["numeric", "numeric(39,2)", "numeric(2,3)", "varchar", "BIGINT", ""])
+@pytest.mark.parametrize("name", ["decimal", "numeric(39,2)", "numeric(2,3)", "varchar", "BIGINT", ""])
 def test_unknown_types_are_refused(name: str):
     with pytest.raises(ValueError, match="is not known; use one of"):
         arrow_type(name)

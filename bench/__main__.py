@@ -1,0 +1,75 @@
+"""Command line: ``python -m bench movement [--rows N] [--without-peers] [--without-scaling]``."""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from bench import contenders, movement, report, servers
+from bench.race import FULL_ROWS, Race, say
+
+
+def main() -> int:
+    """Measure; return 0 when every contender moved its rows. What a peer changed on the way is in the table."""
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit stops the servers, a signal would not
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if options.peers and not contenders.PEERS_PYTHON.exists():
+        say("The peers are not installed: run `make bench`, or leave them out by --without-peers")
+        return 2
+    say(_announcement(options))
+    started = time.monotonic()
+    with servers.running() as running:
+        race = Race(running)
+        movement.fill(race, options.rows)
+        results = movement.main_race(race) + movement.apart(race)
+        if options.peers:
+            results += movement.peers(race)
+        scaled = movement.scaling(race, options.promotions) if options.scaling else []
+    goals = movement.goals(results, scaled)
+    about = {"rows": options.rows, "seconds_in_all": round(time.monotonic() - started), "goals": goals}
+    report.write(options.output, {"contenders": results, "scaling": scaled}, about)
+    say(report.page(results, scaled, goals))
+    say(f"\nWritten to {options.output}")
+    return 1 if race.failures else 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    movement_ = parser.add_subparsers(required=True, metavar="movement").add_parser("movement")
+    movement_.add_argument("--rows", type=int, default=FULL_ROWS, help="rows of the table that all move")
+    movement_.add_argument(
+        "--promotions", type=int, default=movement.ALL_PROMOTIONS, help="rows of the largest table that ours moves"
+    )
+    movement_.add_argument("--without-peers", dest="peers", action="store_false", help="leave out the other tools")
+    movement_.add_argument("--without-scaling", dest="scaling", action="store_false", help="one size only")
+    movement_.add_argument("--output", type=Path, help="result file; bench/results/movement.json for a whole run")
+    options = parser.parse_args()
+    options.output = options.output or _output(options)
+    return options
+
+
+def _output(options: argparse.Namespace) -> Path:
+    """Keep a part of the bench from replacing the result of a whole one."""
+    whole = options.peers and options.scaling and options.rows == FULL_ROWS
+    whole = whole and options.promotions == movement.ALL_PROMOTIONS
+    return report.RESULTS / ("movement.json" if whole else "movement.partial.tmp")
+
+
+def _announcement(options: argparse.Namespace) -> str:
+    share = options.rows / FULL_ROWS
+    minutes = 1 + 4 * share + 10 * share * options.peers
+    minutes += (0.5 + 4 * options.promotions / movement.ALL_PROMOTIONS) * options.scaling
+    then = ["the engine's halves, and as an Airflow task"]
+    then += ["the other tools"] * options.peers + ["the engine on more and more rows"] * options.scaling
+    return (
+        f"Moves {options.rows:,} rows of 11 mixed columns from Postgres through S3 to Postgres, on servers of its own "
+        f"in a temporary folder: the floor and our engine {movement.REPETITIONS} times in turn; {'; '.join(then)}. "
+        f"About {minutes:.0f} minutes on two cores; leave the machine alone meanwhile."
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,3 @@
+insert into {table} ({columns})
+select {values}
+from {staged}

@@ -1,0 +1,61 @@
+"""Brings Arrow batches into a table by binary COPY."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from datastack.codec.ahead import ahead
+from datastack.codec.decode import HEADER
+from datastack.codec.encode import TRAILER, Encoder
+from datastack.contract.sql import identifiers, sql
+from datastack.contract.types import arrow_type
+
+BLOCK_ROWS = 8 * 1024
+BLOCKS_AHEAD = 4
+
+
+def copy_in(db: Any, table: str, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
+    """Add rows to a table; return how many the database says it took.
+
+    Values are cast to the types of the table, which may be wider than those of the batches.
+
+    :param table: quoted name.
+    :param columns: names of the batches' columns, in order.
+    """
+    types = table_types(db, table)
+    kinds = [types[name] for name in columns]
+    statement = f"copy {table} ({identifiers(list(columns))}) from stdin (format binary)"
+    with db.copy(statement) as copy, ahead(_encoded(kinds, batches), BLOCKS_AHEAD) as blocks:
+        copy.write(HEADER)
+        for block in blocks:
+            copy.write(block)
+        copy.write(TRAILER)
+    return int(db.rowcount)
+
+
+def table_types(db: Any, table: str) -> dict[str, str]:
+    """Contract types of a table's columns, by name."""
+    return {name: _SHORT.get(kind, kind) for name, kind in db.execute(sql("postgres/table_types"), (table,)).fetchall()}
+
+
+_SHORT = {
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "time without time zone": "time",
+}
+
+
+def _encoded(kinds: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+    encoder = Encoder(kinds)
+    targets = [arrow_type(kind) for kind in kinds]
+    for batch in batches:
+        arrays = [_cast(array, target) for array, target in zip(batch.columns, targets, strict=True)]
+        typed = pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
+        for at in range(0, typed.num_rows, BLOCK_ROWS):
+            yield encoder.rows(typed.slice(at, BLOCK_ROWS))
+
+
+def _cast(array: pa.Array, target: pa.DataType) -> pa.Array:
+    same = array.type == target or (pa.types.is_decimal(array.type) and pa.types.is_decimal(target))
+    return array if same else array.cast(target)

@@ -1,0 +1,109 @@
+"""A worker, proxies before the servers that it talks to, and questions to the warehouse."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Self
+
+from tests.faults.fault import Fault, Kind
+from tests.faults.plan import Profile
+from tests.faults.proxy import HOST, Proxy
+from tests.faults.wire import HttpReader, PostgresReader
+from tests.faults.worker import Ended, Task, Worker
+from tests.integration.harness import Stack
+
+PATIENCE = 0.2  # seconds that a task may hang before it is stopped, as Airflow's time limit would
+LEDGER = """
+    select slice_start, slice_end, write_disposition, source_rows, lake_rows, loaded_rows, quarantined_rows
+    from ops.loads where source = %s and stream = %s order by load_id
+"""
+
+
+class Bench:
+    """One worker at a time. Use as a context manager."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._worker = Worker()
+        ports = {"lake": stack.lake.ports.s3, "source": stack.source.port, "warehouse": stack.warehouse.port}
+        self._proxies = {
+            name: Proxy(name, port, HttpReader if name == "lake" else PostgresReader, self._worker.kill)
+            for name, port in ports.items()
+        }
+
+    def __enter__(self) -> Self:
+        self._open = ExitStack()
+        for proxy in self._proxies.values():
+            self._open.enter_context(proxy)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Airflow's connections, by way of the proxies."""
+        found = dict(self.stack.servers.connections)
+        ports = {name: proxy.port for name, proxy in self._proxies.items()}
+        found["retail_db"] = found["retail_db"] | {"port": ports["source"]}
+        found["warehouse_loader"] = found["warehouse_loader"] | {"port": ports["warehouse"]}
+        endpoint = {"endpoint_url": f"http://{HOST}:{ports['lake']}"}
+        found["lake"] = found["lake"] | {"extra": found["lake"]["extra"] | endpoint}
+        return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in found.items()}
+
+    def run(self, task: Task, try_number: int = 1, fault: Fault | None = None) -> tuple[Ended, Profile]:
+        """Run a try of a task under a fault; return how it ended, and what it said to which servers."""
+        if fault:
+            self._arm(self._proxies[fault.server], fault)
+        self._worker.start(task, try_number)
+        while not self._worker.has_ended(0.05):
+            if any(proxy.stalled.is_set() for proxy in self._proxies.values()) and not self._worker.has_ended(PATIENCE):
+                self._worker.kill()
+                break
+        ended = self._worker.finish()
+        profile = {name: events for name, proxy in self._proxies.items() if (events := proxy.disarm())}
+        if fault and fault.kind is Kind.REFUSE:
+            self._proxies[fault.server].accept()
+            fault.fired = int(ended.failed and fault.server not in profile)
+        self._no_secret(ended)
+        return ended, profile
+
+    @contextmanager
+    def holding(self, fault: Fault, task: Task) -> Iterator[Callable[[], None]]:
+        """Run a task that dies by a fault of kind LATE; the function given lets its last words pass."""
+        proxy = self._proxies[fault.server]
+        proxy.arm(fault)
+        self._worker.start(task, 1)
+        assert self._worker.finish().killed
+        assert proxy.stalled.wait(10)
+        yield proxy.release
+        for each in self._proxies.values():
+            each.disarm()
+
+    def _arm(self, proxy: Proxy, fault: Fault) -> None:
+        if fault.kind is Kind.REFUSE:
+            proxy.refuse()
+        else:
+            proxy.arm(fault)
+
+    def _no_secret(self, ended: Ended) -> None:
+        shown = [name for name, value in self.stack.servers.secrets.items() if value in (ended.error or "")]
+        assert not shown, f"the error shows {shown}"
+
+    def rows(self, table: str) -> tuple[Counter[int], int]:
+        """Return hashes of a raw table's rows, without our own columns, and its loads in the ledger: one snapshot."""
+        loads = f"select count(*) from ops.loads where 'raw_' || source || '.' || stream = '{table}'"
+        if self.stack.one(f"select to_regclass('{table}') is null"):
+            return Counter(), self.stack.one(loads)
+        columns = self.stack.one(
+            "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute "
+            f"where attrelid = '{table}'::regclass and attnum > 0 and attname not like '\\_%'"
+        )
+        hashes = f"select array_agg(hashtextextended(row({columns})::text, 0)) from {table}"
+        [(found, count)] = self.stack.rows(f"select ({hashes}), ({loads})")
+        return Counter(found or ()), count
+
+    def ledger(self, source: str, stream: str) -> list[tuple[Any, ...]]:
+        """Return what the ledger says of a stream's loads, oldest first."""
+        return self.stack.rows(LEDGER, source, stream)

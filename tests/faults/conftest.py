@@ -1,0 +1,3 @@
+"""The servers of the integration tests, with proxies before them."""
+
+from tests.integration.conftest import servers, stack  # noqa: F401

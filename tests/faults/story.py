@@ -1,0 +1,147 @@
+"""Loads a lane's items without a fault, then with many, and holds the second against the first."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from tests.faults import steps
+from tests.faults.bench import Bench
+from tests.faults.fault import Fault, Kind
+from tests.faults.lanes import Item, Lane
+from tests.faults.plan import Plan, Profile, boundaries
+from tests.faults.worker import Ended, Task
+
+NOTHING = "nothing was changed"
+FAULTY_TRIES = 2  # of each step; the next one is left in peace
+
+Rows = Counter[int]  # rows of a raw table, by hash
+Ledger = list[tuple[Any, ...]]
+
+
+@dataclass
+class Hit:
+    """A fault that fired, how the try ended, and what it did to the table in the end."""
+
+    lane: Lane
+    item: int
+    step: str
+    fault: Fault
+    ended: Ended
+    is_true: bool = True  # whether the error says what became of the rows
+    loaded_again: int = 0
+    lost: int = 0
+    duplicated: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.lane.table} {self.step} of item {self.item}, under {self.fault}"
+
+
+@dataclass
+class Reference:
+    """What a lane is without faults: the rows after each item, the ledger, what each step says on the wire."""
+
+    rows: list[Rows] = field(default_factory=lambda: [Counter()])
+    ledger: Ledger = field(default_factory=list)
+    profiles: dict[str, Profile] = field(default_factory=dict)
+
+
+class Story:
+    """One lane on one bench."""
+
+    def __init__(self, bench: Bench, lane: Lane) -> None:
+        self.bench, self.lane = bench, lane
+        self.reference = Reference()
+        self.hits: list[Hit] = []
+        self._loads = self._settled = 0  # in the ledger, now and before the current item
+
+    def tell_in_peace(self) -> None:
+        """Load all items and remember what came of it."""
+        for item in self.lane.items:
+            self._change(item)
+            before = None
+            for step in steps.ROUTES[self.lane.source]:
+                ended, profile = self._try(item, step, before, 1, None)
+                assert not ended.failed, f"{self.lane.table} {step} failed without a fault:\n{ended.details}"
+                self.reference.profiles[step] = profile
+                before = ended.result
+            self.reference.rows.append(self.bench.rows(self.lane.table)[0])
+        self.reference.ledger = self.bench.ledger(self.lane.source, self.lane.stream)
+
+    def tell_with_faults(self, seed: int, first: int) -> None:
+        """Load all items again, every step under faults.
+
+        :param first: this lane's number among its kind: where it begins with the boundaries.
+        """
+        chance = random.Random(f"{seed}.{self.lane.stream}")  # noqa: S311
+        plans = {
+            step: Plan(profile, chance, first * len(self.lane.items))
+            for step, profile in self.reference.profiles.items()
+        }
+        for item in self.lane.items:
+            self._change(item)
+            before = None
+            met, self._settled = len(self.hits), self._loads
+            for step in steps.ROUTES[self.lane.source]:
+                before = self._until_done(item, step, before, plans[step])
+            self._hold_against_reference(item, self.hits[met:])
+        ledger = self.bench.ledger(self.lane.source, self.lane.stream)
+        assert [load for load, _ in groupby(ledger)] == self.reference.ledger, "but for loads that were done again"
+
+    def _until_done(self, item: Item, step: str, before: Any, plan: Plan) -> Any:
+        for number in range(1, FAULTY_TRIES + 2):
+            fault = (plan.kill() if number == 1 else plan.any()) if number <= FAULTY_TRIES else None
+            loads = self._loads
+            ended, _ = self._try(item, step, before, number, fault)
+            what = f"{self.lane.table} {step} of item {item.number}, try {number}, under {fault}"
+            self._all_or_nothing(item, loads, what)
+            if fault and fault.fired:
+                is_true = self._loads == loads or NOTHING not in (ended.error or "")
+                self.hits.append(Hit(self.lane, item.number, step, fault, ended, is_true))
+            if not ended.failed:
+                return ended.result
+            assert fault, f"{what}: failed without a fault:\n{ended.details}"
+            assert fault.fired, f"{what}: failed, but the fault did not happen:\n{ended.details}"
+        raise AssertionError("the last try has no fault and returns")
+
+    def _try(self, item: Item, step: str, before: Any, number: int, fault: Fault | None) -> tuple[Ended, Profile]:
+        run_id = f"item {item.number}"
+        task = Task(self.lane.source, self.lane.stream, step, item.window, run_id, before, self.bench.environment)
+        return self.bench.run(task, number, fault)
+
+    def _change(self, item: Item) -> None:
+        if item.change:
+            self.bench.stack.shop(item.change)
+
+    def _all_or_nothing(self, item: Item, before: int, what: str) -> None:
+        """Check that a try has loaded once or not at all, that the rows are accordingly, and that it was its turn.
+
+        :param before: loads in the ledger before it.
+        """
+        rows, self._loads = self.bench.rows(self.lane.table)
+        assert self._loads in (before, before + 1), f"{what}: {self._loads - before} loads"
+        is_loaded = self._loads > self._settled
+        assert rows == self.reference.rows[item.number + is_loaded], f"{what}: the ledger and the rows disagree"
+        if before > self._settled and self._loads > before:  # again: what was done before was not known any more
+            deaths = [hit for hit in self.hits if hit.item == item.number and hit.ended.killed]
+            assert deaths, f"{what}: loaded again, and no worker died"
+            deaths[0].loaded_again += 1
+
+    def _hold_against_reference(self, item: Item, hits: list[Hit]) -> None:
+        expected, (found, _) = self.reference.rows[item.number + 1], self.bench.rows(self.lane.table)
+        for hit in hits:
+            hit.lost, hit.duplicated = (expected - found).total(), (found - expected).total()
+        assert found == expected, f"{self.lane.table} after item {item.number}: {[str(hit.fault) for hit in hits]}"
+
+    @property
+    def killed_at(self) -> set[tuple[str, str, str]]:
+        """Step, place and phase at which workers were killed."""
+        kills = [hit for hit in self.hits if hit.fault.kind is Kind.KILL]
+        return {(hit.step, hit.fault.place, hit.fault.trigger.phase) for hit in kills}
+
+    @property
+    def boundaries(self) -> set[tuple[str, str, str]]:
+        """Step, place and phase of every boundary that there is."""
+        profiles = self.reference.profiles.items()
+        return {(step, *name) for step, profile in profiles for name in boundaries(profile)}
