@@ -9,9 +9,9 @@
 **Re-run.** Any run, any day, in any order: clear it, backfill it, or trigger it with `window_start` and `window_end`
 (a year in one run is fine). The same window loaded again leaves the same tables.
 
-**Triage.** `extract` fails: is the database up, may connection `retail_db` read the table, did a column go? `copy`
-fails: is the warehouse up? Nothing is half loaded; clear the task. `gate` fails: the log names check and measure; the
-rows are in raw, but no mart will show them before the gate has passed.
+**Triage.** `move` fails: the error says which side. Source: is the database up, may connection `retail_db` read the
+table, did a column go? Warehouse: is it up? Nothing is half loaded, and what was read is kept; clear the task. `gate`
+fails: the log names check and measure; the rows are in raw, but no mart will show them before the gate has passed.
 """
 
 from airflow.sdk import DAG

@@ -16,6 +16,7 @@ from datastack.operators.copy import CopyOperator
 from datastack.operators.extract_api import ExtractApiOperator
 from datastack.operators.extract_database import ExtractDatabaseOperator
 from datastack.operators.gate import GateStreamOperator
+from datastack.operators.move import MoveDatabaseOperator
 from local import airflow_env
 from local.settings import Settings
 from tests.integration.harness import Servers, Stack, days
@@ -50,6 +51,22 @@ def test_a_table_is_one_chain_of_names(stack: Stack):
     assert names(extract.inputs) == [source]
     assert names(extract.outputs) == names(copy.inputs) == [("s3://lake", "conformed/retail_db/transactions/v1")]
     assert names(copy.outputs) == names(gate.inputs) == [raw]
+
+
+def test_a_move_names_source_lake_and_warehouse(stack: Stack):
+    operator = MoveDatabaseOperator(task_id="move", source="retail_db", stream="households")
+    stack.run(operator, NOVEMBER)
+    facets = operator.get_openlineage_facets_on_complete(None)
+    source = (f"postgres://127.0.0.1:{stack.source.port}", "retail_db.public.households")
+    lake = ("s3://lake", "conformed/retail_db/households/v1")
+    raw = (f"postgres://127.0.0.1:{stack.warehouse.port}", "warehouse.raw_retail_db.households")
+    assert names(facets.inputs) == [source]
+    assert names(facets.outputs) == [lake, raw]
+    for output, origin in zip(facets.outputs, (source, lake), strict=True):
+        [field] = output.facets["columnLineage"].fields["household_id"].inputFields
+        assert (field.namespace, field.name, field.field) == (*origin, "household_id")
+        statistics = output.outputFacets["outputStatistics"]
+        assert (statistics.rowCount, statistics.size > 0) == (60, True)
 
 
 def test_an_endpoint_is_one_chain_of_names(stack: Stack):

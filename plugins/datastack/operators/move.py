@@ -8,7 +8,7 @@ from datastack.lineage import datasets
 from datastack.operators import connections
 from datastack.operators.copy import LoadingOperator
 from datastack.operators.extract_database import DatabaseOperator
-from datastack.operators.stream import lake_output, run_ref
+from datastack.operators.stream import lake_dataset, lake_output, run_ref
 
 if TYPE_CHECKING:
     from datastack.lake.checkpoint import Checkpoint
@@ -52,6 +52,6 @@ class MoveDatabaseOperator(DatabaseOperator, LoadingOperator):
     def lineage(self) -> tuple[list[Any], list[Any]]:
         """The source's table, the stream in the lake, and the raw table."""
         table, schema = self.source_dataset(), self.contract.arrow_schema
-        masked = [column.name for column in self.contract.columns if column.is_masked]
-        raw = datasets.written_to(self.warehouse_dataset(), *self.moved, schema, table, masked)
+        lake = lake_dataset(self, Zone.CONFORMED)
+        raw = datasets.written_to(self.warehouse_dataset(), *self.moved, schema, lake)
         return [datasets.read_from(table, schema)], [lake_output(self, Zone.CONFORMED, schema, table), raw]

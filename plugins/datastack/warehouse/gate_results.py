@@ -4,8 +4,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from datastack.contract.sql import sql
 from datastack.warehouse.load import RunRef
-from datastack.warehouse.sql import sql
 from datastack.warehouse.transaction import transaction
 
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from datastack.contract.sql import identifier, sql
 from datastack.warehouse.load import RunRef, WarehouseError
-from datastack.warehouse.sql import identifier, sql
 from datastack.warehouse.transaction import transaction
 
 MARTS = "marts"
