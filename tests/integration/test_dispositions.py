@@ -101,7 +101,7 @@ def test_a_part_of_an_appended_window_is_refused_in_either_order(stack: Stack, w
     assert stack.state() == before
     forget(stack)
     copy(stack, part)
-    with pytest.raises(WarehouseError, match=r"read before those of \[2019-11-01.*clear the extract task"):
+    with pytest.raises(WarehouseError, match=r"read before those of \[2019-11-01.*clear the task that extracts it"):
         copy(stack, whole_window)
 
 
@@ -157,7 +157,7 @@ def test_a_key_that_is_missed_is_deleted_until_it_is_seen_again(stack: Stack):
 
 def test_keys_that_should_be_compared_but_were_not_read(stack: Stack):
     made = attempt(stream(Write.MERGE, deletes=MISSING), 1, [(1, 1, "a")])
-    with pytest.raises(WarehouseError, match=r"no keys were read.*clear the extract task"):
+    with pytest.raises(WarehouseError, match=r"no keys were read.*clear the task that extracts it"):
         copy(stack, made)
     assert stack.one(f"select to_regclass('{TABLE}') is null")
 

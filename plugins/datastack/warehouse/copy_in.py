@@ -8,8 +8,9 @@ import pyarrow as pa
 from datastack.codec.ahead import ahead
 from datastack.codec.decode import HEADER
 from datastack.codec.encode import TRAILER, Encoder
-from datastack.contract.sql import identifiers, sql
+from datastack.contract.sql import identifiers
 from datastack.contract.types import arrow_type
+from datastack.warehouse.catalogue import found_columns
 
 BLOCK_ROWS = 8 * 1024
 BLOCKS_AHEAD = 4
@@ -23,8 +24,8 @@ def copy_in(db: Any, table: str, columns: Sequence[str], batches: Iterable[pa.Re
     :param table: quoted name.
     :param columns: names of the batches' columns, in order.
     """
-    types = table_types(db, table)
-    kinds = [types[name] for name in columns]
+    types = found_columns(db, table)
+    kinds = [types[name][0] for name in columns]
     statement = f"copy {table} ({identifiers(list(columns))}) from stdin (format binary)"
     with db.copy(statement) as copy, ahead(_encoded(kinds, batches), BLOCKS_AHEAD) as blocks:
         copy.write(HEADER)
@@ -32,18 +33,6 @@ def copy_in(db: Any, table: str, columns: Sequence[str], batches: Iterable[pa.Re
             copy.write(block)
         copy.write(TRAILER)
     return int(db.rowcount)
-
-
-def table_types(db: Any, table: str) -> dict[str, str]:
-    """Contract types of a table's columns, by name."""
-    return {name: _SHORT.get(kind, kind) for name, kind in db.execute(sql("postgres/table_types"), (table,)).fetchall()}
-
-
-_SHORT = {
-    "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp",
-    "time without time zone": "time",
-}
 
 
 def _encoded(kinds: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:

@@ -7,9 +7,9 @@ them decides about such keys alone, and about keys alive only if it is the newes
 """
 
 from datastack.contract.sql import identifier, identifiers, sql
+from datastack.warehouse.catalogue import found_columns
 from datastack.warehouse.indexes import derived
 from datastack.warehouse.load import Load, WarehouseError
-from datastack.warehouse.raw_table import found_columns
 from datastack.warehouse.staging import Work, create_temporary
 
 TOUCHED = "datastack_touched"

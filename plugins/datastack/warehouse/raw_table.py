@@ -6,15 +6,10 @@ from typing import Any
 
 from datastack.contract.sources import Write
 from datastack.contract.sql import identifier, sql
+from datastack.warehouse.catalogue import found_columns
 from datastack.warehouse.columns import deleted_at, ours, wanted
 from datastack.warehouse.load import Load, WarehouseError
 from datastack.warehouse.widening import common_type, converted, settles, widens
-
-_SHORT = {
-    "timestamp with time zone": "timestamptz",
-    "timestamp without time zone": "timestamp",
-    "time without time zone": "time",
-}
 
 
 @dataclass
@@ -48,12 +43,6 @@ def aligned(db: Any, load: Load) -> RawTable:
             _change_type(db, load, table, column, kind)
     _drop_not_null(db, load, table, found)
     return table
-
-
-def found_columns(db: Any, name: str) -> dict[str, tuple[str, bool]]:
-    """Columns of a table: contract type, and whether there is a value in every row; none if there is no such table."""
-    db.execute(sql("postgres/raw_columns"), (name,))
-    return {column: (_SHORT.get(kind, kind), required) for column, kind, required in db.fetchall()}
 
 
 def _created(db: Any, load: Load, name: str) -> RawTable:
