@@ -147,3 +147,21 @@ def test_readers_of_raw_see_old_or_new_rows_while_a_copy_runs(stack: Stack, chan
         assert stack.checksum(table) == before
     finish()
     assert stack.checksum(table) != before
+
+
+def test_rows_that_are_altered_on_their_way_are_found_and_nothing_changes(stack: Stack):
+    stack.load("retail_db", "transactions", days(1))
+    with stack.warehouse.connect("warehouse") as db:
+        db.execute(
+            "create function meddle() returns trigger language plpgsql as 'begin new.quantity := 7; return new; end'"
+        )
+        db.execute(f"create trigger meddle before insert on {TRANSACTIONS} for each row execute function meddle()")
+    before = stack.state()
+    try:
+        with pytest.raises(WarehouseError, match=r"2019-11-02.*checksum \d+\) are not those of the manifest .*trigger"):
+            stack.load("retail_db", "transactions", days(2))
+        assert stack.state() == before
+    finally:
+        with stack.warehouse.connect("warehouse") as db:
+            db.execute("drop function meddle cascade")
+    assert stack.load("retail_db", "transactions", days(2))["rows"] == 20

@@ -16,7 +16,7 @@ from datastack.lake.store import HashingStream, LakeStore
 
 # Loading begins with the first part, and holds one in memory; Redshift wants between 1 MB and 1 GB:
 # https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-use-multiple-files.html
-PART_BYTES = 16 * 1024 * 1024
+PART_BYTES = 8 * 1024 * 1024
 ROW_GROUP_BYTES = 4 * 1024 * 1024  # in memory: bounds what a part needs there, however wide its rows are
 BATCH_ROWS = 64 * 1024
 

@@ -6,14 +6,13 @@ from datetime import datetime
 import pyarrow as pa
 
 from datastack.codec.buffers import repeated
-from datastack.codec.checksum import checksum
 from datastack.contract.evolve import physical_type
 from datastack.contract.types import arrow_type
 from datastack.warehouse.load import Load
 
 
 class Rows:
-    """Batches with the same values behind every row; counts and sums them, and remembers why reading them failed.
+    """Batches with the same values behind every row; counts them, and remembers why reading them failed.
 
     :param types: contract types of the batches' columns, by name.
     :param constants: names and values of the columns that every row ends with.
@@ -31,7 +30,7 @@ class Rows:
         ours = [pa.field(name, repeated(value, 0).type) for name, value in constants.items()]
         self.schema = pa.schema([*schema, *ours])
         self.failure: Exception | None = None
-        self.count = self.checksum = 0
+        self.count = 0
         self.seconds: dict[str, float] = {}  # what each step with them took
 
     def drain(self) -> None:
@@ -40,11 +39,9 @@ class Rows:
             pass
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        kinds = list(self.types.values())
         try:
             for batch in self._batches:
                 self.count += batch.num_rows
-                self.checksum += checksum(batch, kinds)
                 ours = [repeated(value, batch.num_rows) for value in self._constants]
                 yield pa.RecordBatch.from_arrays([*batch.columns, *ours], schema=self.schema)
         except Exception as error:
