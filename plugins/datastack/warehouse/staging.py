@@ -94,7 +94,7 @@ def _value(work: Work, types: dict[str, str], name: str) -> str:
     if found != wanted and not widens(found, wanted):
         raise WarehouseError(
             f"loading {load}: its rows were conformed to another version of {load.contract.file.name}: {name} is "
-            f"{found} there and {wanted} in the warehouse. Nothing was changed; clear the extract task to read the "
-            "slice anew"
+            f"{found} there and {wanted} in the warehouse. Nothing was changed; clear the task that "
+            "extracts it to read the slice anew"
         )
     return converted(expression, found, wanted)

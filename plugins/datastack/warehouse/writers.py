@@ -60,7 +60,7 @@ def _enter(work: Work, inside: str = "true") -> int:
     if found != loaded:
         raise WarehouseError(
             f"loading {load}: {loaded - found} of its {loaded} rows are outside of the slice. Nothing was changed; "
-            "clear the extract task to read the slice anew"
+            "clear the task that extracts it to read the slice anew"
         )
     return int(loaded)
 
