@@ -40,7 +40,7 @@ def compare(work: Work, staged: str) -> None:
     if work.keys is None:
         raise WarehouseError(
             f"loading {load}: its deletes are found by key, but no keys were read. Nothing was changed; clear the "
-            "extract task to read them with the rows"
+            "task that extracts it to read them with the rows"
         )
     types = {name: work.table.columns[name] for name in load.contract.key}
     is_new = _make_known(work, types, parts)
