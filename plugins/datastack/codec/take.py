@@ -35,12 +35,7 @@ def scan_rows(data, size, columns, starts, lengths, limit):
             if at + 4 > size:
                 whole = False
                 break
-            length = np.int32(
-                (np.uint32(data[at]) << 24)
-                | (np.uint32(data[at + 1]) << 16)
-                | (np.uint32(data[at + 2]) << 8)
-                | np.uint32(data[at + 3])
-            )
+            length = read_4(data, at)
             at += 4
             starts[column, row] = at
             lengths[column, row] = length

@@ -237,7 +237,7 @@ def _number(value: Any) -> str | None:
 
 
 def _cast(values: pa.Array, target: pa.DataType) -> pa.Array:
-    if isinstance(values.type, pa.BaseExtensionType):  # ADBC hands numerics over as opaque text
+    if isinstance(values.type, pa.BaseExtensionType):  # JSON, which is text
         values = values.cast(values.type.storage_type)
     if isinstance(target, pa.BaseExtensionType):
         return documents(values.cast(pa.string())).cast(target)

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
-from datastack.contract.registry import include_dir
+from datastack.contract.sql import sql
 from datastack.source.bounds import NUMBER, Kind, bound_text
 from datastack.source.database import Bound, Range
 from datastack.source.errors import SourceError
@@ -110,9 +110,8 @@ class Dialect:
     def catalogue(self, table: str) -> str:
         """Query for names and types of a table's columns, in order."""
         *scope, schema, name = ["", "", *self.path(table)]
-        file = include_dir() / "sql" / self.kind / "table_columns.sql"
-        lines = [line for line in file.read_text(encoding="utf-8").splitlines() if not line.startswith("--")]
-        return "\n".join(lines).format(
+        return sql(
+            f"{self.kind}/table_columns",
             scope="".join(self.quote(part) + "." for part in scope if part),
             schema=self.literal(Kind.TEXT, schema) if schema else self.own_schema,
             schema_name=self.quote(schema),

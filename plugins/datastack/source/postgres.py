@@ -10,12 +10,12 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from datastack.codec.decode import CopyFormatError, Decoder
-from datastack.contract.sql import sql
+from datastack.contract.sql import identifier, sql
 from datastack.source.copy_stream import CONNECT_SECONDS, CopyStream
 from datastack.source.database import Bound, Chunk, Read, Scan
 from datastack.source.errors import SourceError
 from datastack.source.naive import first_not_before, moments_of, to_utc
-from datastack.source.postgres_columns import TableColumn, declared, literal, quote, readable
+from datastack.source.postgres_columns import TableColumn, declared, literal, readable
 
 _WHOLE = Chunk(1)
 UTC = ZoneInfo("UTC")
@@ -52,7 +52,7 @@ class PostgresTable:
         self._exported, self.snapshot = self._one(
             "select pg_export_snapshot(), pg_snapshot_xmin(pg_current_snapshot())::text"
         )
-        self._table = ".".join(quote(part) for part in scan.table.split(".", 1))
+        self._table = ".".join(identifier(part) for part in scan.table.split(".", 1))
         self._columns = self._describe()
 
     def chunks(self, rows: int) -> list[Chunk]:
@@ -72,24 +72,18 @@ class PostgresTable:
     @contextmanager
     def read(self, chunk: Chunk) -> Iterator[Read]:
         """Open a chunk; count and rows are one statement's. Safe to use from several threads."""
-        wanted = {column.name: column.type for column in self._scan.columns}
-        columns = [readable(column, wanted.get(name), self._scan.timezone) for name, column in self._columns.items()]
-        query = f"select {', '.join(expression for expression, _ in columns)} from {self._from(chunk)}"  # noqa: S608 quoted
-        with self._stream(query, [field for _, field in columns]) as read:
+        with self._stream(list(self._columns), self._from(chunk)) as read:
             yield read
 
     @contextmanager
     def keys(self) -> Iterator[Read]:
         """Open the keys of all of the table's rows, in the same snapshot."""
-        wanted = {column.name: column.type for column in self._scan.columns}
-        columns = [readable(self._columns[name], wanted.get(name), self._scan.timezone) for name in self._scan.key]
-        query = f"select {', '.join(expression for expression, _ in columns)} from {self._table}"  # noqa: S608 quoted
-        with self._stream(query, [field for _, field in columns]) as read:
+        with self._stream(list(self._scan.key), self._table) as read:
             yield read
 
     def highest(self, column: str) -> Bound | None:
         """Highest value of a column in the scan."""
-        (value,) = self._one(f"select max({quote(column)}) from {self._from(_WHOLE)}")  # noqa: S608 quoted
+        (value,) = self._one(f"select max({identifier(column)}) from {self._from(_WHOLE)}")  # noqa: S608 quoted
         if isinstance(value, datetime) and value.tzinfo is None and self._scan.timezone:
             value = to_utc(pa.array([value], pa.timestamp("us")), self._scan.timezone)[0].as_py()
         return value
@@ -103,10 +97,13 @@ class PostgresTable:
         return self._one(statement, (snapshot,)) == (rows, 0)
 
     @contextmanager
-    def _stream(self, query: str, fields: list[Any]) -> Iterator[Read]:
-        with CopyStream(self._uri, self._exported, f"{query}") as stream:
+    def _stream(self, names: list[str], source: str) -> Iterator[Read]:
+        wanted = {column.name: column.type for column in self._scan.columns}
+        columns = [readable(self._columns[name], wanted.get(name), self._scan.timezone) for name in names]
+        query = f"select {', '.join(expression for expression, _ in columns)} from {source}"  # noqa: S608 quoted
+        with CopyStream(self._uri, self._exported, query) as stream:
             read = Read(0, iter(()))
-            read.batches = self._batches(stream, Decoder(fields), read)
+            read.batches = self._batches(stream, Decoder([field for _, field in columns]), read)
             yield read
 
     def _batches(self, stream: CopyStream, decoder: Decoder, read: Read) -> Iterator[pa.RecordBatch]:
@@ -143,7 +140,7 @@ class PostgresTable:
         return int(plan[0]["Plan"]["Plan Rows"])
 
     def _key_after(self, after: tuple[str, ...] | None, rows: int) -> tuple[str, ...] | None:
-        key = [quote(name) for name in self._scan.key]
+        key = [identifier(name) for name in self._scan.key]
         texts = ", ".join(f"{name}::text as bound_{at}" for at, name in enumerate(key))
         found = self._all(
             f"select {texts} from {self._from(Chunk(0, after))} order by {', '.join(key)} "  # noqa: S608 quoted
@@ -155,7 +152,7 @@ class PostgresTable:
         return f"{self._table} where {self._condition(chunk)}"
 
     def _condition(self, chunk: Chunk) -> str:
-        key = f"({', '.join(map(quote, self._scan.key))})"
+        key = f"({', '.join(map(identifier, self._scan.key))})"
         conditions = ["true"]
         for sign, bound in ((">", chunk.after), ("<=", chunk.until)):
             if bound is not None:
@@ -163,7 +160,7 @@ class PostgresTable:
         if self._scan.range:
             for sign, value in ((">=", self._scan.range.start), ("<", self._scan.range.end)):
                 if value is not None:
-                    conditions.append(f"{quote(self._scan.range.column)} {sign} {self._bound(value)}")
+                    conditions.append(f"{identifier(self._scan.range.column)} {sign} {self._bound(value)}")
         return " and ".join(conditions)
 
     def _bound(self, value: Bound) -> str:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 
 from datastack.codec.decode import Field
+from datastack.contract.sql import identifier
 from datastack.contract.types import arrow_type
 from datastack.source.errors import SourceError
 
@@ -47,11 +48,6 @@ class TableColumn:
     scale: int | None = None
 
 
-def quote(name: str) -> str:
-    """Quote an identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def literal(value: str) -> str:
     """Quote a text."""
     return "'" + value.replace("'", "''") + "'"
@@ -64,7 +60,7 @@ def readable(column: TableColumn, wanted: str | None, zone: ZoneInfo | None) -> 
     :param zone: time zone of naive timestamps.
     :raises SourceError: if a naive timestamp is wanted as a moment and no zone is declared.
     """
-    name = quote(column.name)
+    name = identifier(column.name)
     if column.type == "timestamp" and wanted == "timestamptz":
         declared(column.name, zone)  # values become moments on arrival, see PostgresTable
     if wanted == "text[]":
