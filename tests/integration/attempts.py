@@ -9,9 +9,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from datastack.contract.database_sources import DatabaseStream
 from datastack.contract.model import Column, Contract, Drift
 from datastack.contract.slice import Slice
-from datastack.contract.sources import DatabaseStream, MissingKeys, SoftDelete, Write
+from datastack.contract.sources import MissingKeys, SoftDelete, Write
 from datastack.warehouse import postgres
 from datastack.warehouse.load import Content, Load, Outcome, RunRef
 from tests.integration.harness import Stack

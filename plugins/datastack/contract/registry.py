@@ -5,26 +5,22 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from typing import Annotated
 
 import pydantic
 
+from datastack.contract.api_sources import ApiSource
+from datastack.contract.database_sources import DatabaseSource, DatabaseStream, Incremental
 from datastack.contract.errors import DeclarationError, from_validation
+from datastack.contract.file_sources import FileSource
 from datastack.contract.model import Contract, Privacy
 from datastack.contract.odcs import read_contract, read_yaml
-from datastack.contract.sources import (
-    ApiSource,
-    DatabaseSource,
-    DatabaseStream,
-    Incremental,
-    SoftDelete,
-    Source,
-    Stream,
-    Write,
-)
+from datastack.contract.sources import SoftDelete, Stream, Write
 
-KINDS = ("postgres", "mysql", "mssql", "oracle", "sqlite", "trino", "bigquery", "rest_api")
+KINDS = ("postgres", "mysql", "mssql", "oracle", "sqlite", "trino", "bigquery", "rest_api", "files")
 IN_TIME = ("timestamptz", "timestamp", "date")
-_SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource] = pydantic.TypeAdapter(Source)
+Source = Annotated[DatabaseSource | ApiSource | FileSource, pydantic.Field(discriminator="kind")]
+_SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource | FileSource] = pydantic.TypeAdapter(Source)
 
 
 def include_dir() -> Path:
@@ -36,7 +32,7 @@ def include_dir() -> Path:
 class Declared:
     """A source with the contracts of all its streams."""
 
-    source: DatabaseSource | ApiSource
+    source: Source
     contracts: dict[str, Contract]
 
 
@@ -70,7 +66,7 @@ def contract_file(source: str, stream: str) -> Path:
     return include_dir() / "contracts" / source / f"{stream}.odcs.yaml"
 
 
-def _check_together(file: Path, source: DatabaseSource | ApiSource, name: str, contract: Contract) -> None:
+def _check_together(file: Path, source: Source, name: str, contract: Contract) -> None:
     stream = source.streams[name]
     stored = {column.name for column in contract.stored}
     if stream.cursor and stream.cursor not in stored:
@@ -121,7 +117,7 @@ def _check_database_stream(file: Path, name: str, stream: DatabaseStream, contra
         raise DeclarationError(file, f"streams.{name}.look_back", "is not of the cursor's kind", remedy)
 
 
-def _check_no_orphans(file: Path, source: DatabaseSource | ApiSource) -> None:
+def _check_no_orphans(file: Path, source: Source) -> None:
     for found in sorted((include_dir() / "contracts" / source.name).glob("*")):
         if found.name.removesuffix(".odcs.yaml") not in source.streams:
             raise DeclarationError(found, "(whole file)", f"no stream of {file.name} uses it", "Declare or remove it.")

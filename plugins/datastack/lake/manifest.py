@@ -5,6 +5,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from datastack.contract.delivered import Delivered
 from datastack.contract.slice import Slice
 
 
@@ -19,12 +20,16 @@ class Stored(BaseModel):
 
 
 class Part(Stored):
-    """One object: its key, rows (records), size in bytes and SHA-256 in hexadecimal."""
+    """One object: its key, rows (records), size in bytes and SHA-256 in hexadecimal.
+
+    ``delivered`` says what it is a copy of, where it was landed untouched; such a part counts as one record.
+    """
 
     key: str
     rows: int
     bytes: int
     sha256: str
+    delivered: Delivered | None = None
 
 
 class Written(Stored):
@@ -72,7 +77,8 @@ class Manifest(Written):
     """What one attempt at a slice put into the lake.
 
     ``keys`` are parts with the keys of all rows that the source has, where they were asked for. ``cursor_high`` is the
-    highest cursor value that was read, as text: the watermark.
+    highest cursor value that was read, as text: the watermark. ``landing`` is the key of the manifest of what was
+    received, where that was kept.
     """
 
     source: str
@@ -84,6 +90,7 @@ class Manifest(Written):
     extracted_at: datetime
     keys: tuple[Part, ...] = ()
     cursor_high: str | None = None
+    landing: str | None = None
 
     @model_validator(mode="after")
     def _counts_reconcile(self) -> "Manifest":

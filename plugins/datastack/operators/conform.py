@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
+from datastack.contract.api_sources import ApiStream
 from datastack.contract.conform import Conformer
-from datastack.contract.sources import ApiStream
 from datastack.lake.layout import Zone
 from datastack.lineage import datasets
 from datastack.operators import connections

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from datastack.contract.sources import ApiSource, ApiStream
+from datastack.contract.api_sources import ApiSource, ApiStream
 from datastack.lake.layout import Zone
 from datastack.lake.manifest import Written
 from datastack.lineage import datasets

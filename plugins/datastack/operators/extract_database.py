@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from datastack.contract.sources import DatabaseSource, DatabaseStream
+from datastack.contract.database_sources import DatabaseSource, DatabaseStream
 from datastack.lake.checkpoint import Checkpoint, Plan
 from datastack.lake.layout import Zone
 from datastack.lake.manifest import ManifestError

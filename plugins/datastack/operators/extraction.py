@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from datastack.codec.checksum import MODULUS
 from datastack.contract.conform import Conformer
+from datastack.contract.database_sources import DatabaseStream, Incremental
 from datastack.contract.model import Contract
 from datastack.contract.privacy import Pseudonymiser
 from datastack.contract.slice import Slice
-from datastack.contract.sources import DatabaseStream, Incremental
 from datastack.lake.checkpoint import Checkpoint, Plan, PlannedChunk, ReadChunk
 from datastack.lake.layout import Place
 from datastack.lake.manifest import Manifest, Part

@@ -4,9 +4,10 @@ from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from datastack.contract.database_sources import DatabaseStream, Incremental
 from datastack.contract.model import Contract
 from datastack.contract.slice import Slice
-from datastack.contract.sources import DatabaseStream, Incremental, Write
+from datastack.contract.sources import Write
 
 if TYPE_CHECKING:
     from datastack.source.database import Bound, Range

@@ -3,8 +3,8 @@
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup
 
+from datastack.contract.database_sources import DatabaseSource
 from datastack.contract.registry import load_source
-from datastack.contract.sources import DatabaseSource
 from datastack.operators.conform import ConformOperator
 from datastack.operators.copy import CopyOperator, LoadingOperator
 from datastack.operators.extract_api import ExtractApiOperator

@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow.sdk import CronDataIntervalTimetable, Param
 
-from datastack.contract.sources import ApiSource, DatabaseSource
+from datastack.contract.sources import SourceFile
 
 
 def defaults(owner: str) -> dict[str, Any]:
@@ -25,7 +25,7 @@ def tags(kind: str, domain: str, tier: int) -> list[str]:
     return [f"kind:{kind}", f"domain:{domain}", f"tier:{tier}"]
 
 
-def ingest_settings(source: DatabaseSource | ApiSource) -> dict[str, Any]:
+def ingest_settings(source: SourceFile) -> dict[str, Any]:
     """Arguments of an ingest DAG, from its source file."""
     start = datetime(source.start_date.year, source.start_date.month, source.start_date.day, tzinfo=UTC)
     return {

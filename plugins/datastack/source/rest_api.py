@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import tenacity
 
+from datastack.contract.api_sources import ApiSource, ApiStream, Cursor, Offset, PageNumber
 from datastack.contract.slice import Slice
-from datastack.contract.sources import ApiSource, ApiStream, Cursor, Offset, PageNumber
 from datastack.source.errors import SourceError
 
 _LONGEST_WAIT = 300.0  # seconds; a server that asks for more fails the try, and Airflow's retry comes later

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from datastack.contract.model import Contract
 from datastack.contract.slice import Slice
-from datastack.contract.sources import DatabaseStream, MissingKeys, SoftDelete, Stream
+from datastack.contract.sources import MissingKeys, SoftDelete, Stream
 
 
 class WarehouseError(RuntimeError):
@@ -109,7 +109,7 @@ class Load:
 
     @property
     def _deletes(self) -> SoftDelete | MissingKeys | None:
-        return self.stream.deletes if isinstance(self.stream, DatabaseStream) else None
+        return self.stream.deletes
 
     def contract_type(self, column: str) -> str | None:
         """Type of a column in the contract; None if it does not know the column."""

@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml
 
+from datastack.contract.api_sources import ApiSource
 from datastack.contract.slice import Slice
-from datastack.contract.sources import ApiSource
 from datastack.source.errors import SourceError
 from datastack.source.rest_api import RestApi, retry_after
 
