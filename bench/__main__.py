@@ -1,4 +1,4 @@
-"""Command line: ``python -m bench movement [--rows N] [--without-peers] [--without-scaling]``."""
+"""Command line: ``python -m bench movement|conform|api [--rows N] [--without-peers] [--without-scaling]``."""
 
 import argparse
 import os
@@ -7,15 +7,22 @@ import sys
 import time
 from pathlib import Path
 
-from bench import contenders, movement, report, servers
+from bench import api, conform, contenders, movement, report, servers
 from bench.race import FULL_ROWS, Race, say
 
 
 def main() -> int:
-    """Measure; return 0 when every contender moved its rows. What a peer changed on the way is in the table."""
+    """Measure what is asked for; return 0 when every contender did its work."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # an exit stops the servers, a signal would not
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    status: int = options.measure(options)
+    return status
+
+
+def _movement(options: argparse.Namespace) -> int:
+    """Measure; return 0 when every contender moved its rows. What a peer changed on the way is in the table."""
+    options.output = options.output or _output(options)
     if options.peers and not contenders.PEERS_PYTHON.exists():
         say("The peers are not installed: run `make bench`, or leave them out by --without-peers")
         return 2
@@ -38,17 +45,25 @@ def main() -> int:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    movement_ = parser.add_subparsers(required=True, metavar="movement").add_parser("movement")
+    benches = parser.add_subparsers(required=True)
+    movement_ = benches.add_parser("movement", help="Postgres to Parquet on S3 to Postgres")
+    movement_.set_defaults(measure=_movement)
     movement_.add_argument("--rows", type=int, default=FULL_ROWS, help="rows of the table that all move")
     movement_.add_argument(
         "--promotions", type=int, default=movement.ALL_PROMOTIONS, help="rows of the largest table that ours moves"
     )
     movement_.add_argument("--without-peers", dest="peers", action="store_false", help="leave out the other tools")
-    movement_.add_argument("--without-scaling", dest="scaling", action="store_false", help="one size only")
-    movement_.add_argument("--output", type=Path, help="result file; bench/results/movement.json for a whole run")
-    options = parser.parse_args()
-    options.output = options.output or _output(options)
-    return options
+    conform_ = benches.add_parser("conform", help="JSON lines to typed Parquet")
+    conform_.set_defaults(measure=conform.main)
+    conform_.add_argument("--rows", type=int, default=conform.ROWS, help="records that all conform")
+    api_ = benches.add_parser("api", help="pages of a REST API to S3")
+    api_.set_defaults(measure=api.main)
+    api_.add_argument("--pages", type=int, default=api.PAGES, help="pages that all read")
+    api_.add_argument("--without-peers", dest="peers", action="store_false", help="leave out the other tools")
+    for each in (movement_, conform_, api_):
+        each.add_argument("--without-scaling", dest="scaling", action="store_false", help="one size only")
+        each.add_argument("--output", type=Path, help="result file; one of bench/results for a whole run")
+    return parser.parse_args()
 
 
 def _output(options: argparse.Namespace) -> Path:

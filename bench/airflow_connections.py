@@ -16,6 +16,7 @@ def environment(at: Addresses) -> dict[str, str]:
     }
     return {
         "AIRFLOW_CONN_LAKE": json.dumps(lake),
+        "AIRFLOW_CONN_LANDING": json.dumps(lake),
         "AIRFLOW_CONN_WAREHOUSE_LOADER": _postgres(at.loader),
         "AIRFLOW_CONN_PRIVACY_KEY": json.dumps({"conn_type": "generic", "password": "00" * 32}),
         "AIRFLOW_CONN_BENCH_SOURCE": _postgres(at.source),

@@ -5,7 +5,7 @@ from typing import Any
 
 from bench import contenders
 from bench.race import Race, best, say
-from bench.report import Result
+from bench.report import Result, goal
 from bench.tables import ORDERS, ORDERS_TENTH, PROMOTIONS, STREAMS
 
 REPETITIONS = 3
@@ -54,13 +54,13 @@ def goals(race: list[Result], scaled: list[Result]) -> list[dict[str, Any]]:
     """Compare with what the engine is meant to reach; goals whose contenders did not run are left out."""
     seconds = {result.name: result.seconds for result in (*race, *scaled) if result.seconds}
     own, found = seconds["ours"], []
-    found.append(_goal("total time of the floor's, at most 1.5 x", own / seconds["floor: COPY | COPY"], 1.5))
+    found.append(goal("total time of the floor's, at most 1.5 x", own / seconds["floor: COPY | COPY"], 1.5))
     if sling := [value for name, value in seconds.items() if name.startswith("Sling")]:
-        found.append(_goal("faster than Sling, at least 7 x", sling[0] / own, 7, at_least=True))
+        found.append(goal("faster than Sling, at least 7 x", sling[0] / own, 7, at_least=True))
     if dlt := [value for name, value in seconds.items() if name.startswith("dlt")]:
-        found.append(_goal("faster than the best dlt, at least 5 x", min(dlt) / own, 5, at_least=True))
+        found.append(goal("faster than the best dlt, at least 5 x", min(dlt) / own, 5, at_least=True))
     memory = [result.peak_rss_mb or 0 for result in (*race, *scaled) if _moves_alone(result)]
-    found.append(_goal("peak memory of a moving process, at most 400 MB", max(memory), 400))
+    found.append(goal("peak memory of a moving process, at most 400 MB", max(memory), 400))
     return found + _linear(scaled)
 
 
@@ -77,14 +77,9 @@ def _linear(scaled: list[Result]) -> list[dict[str, Any]]:
     middle, large = ((result.seconds or 0) / result.rows for result in by_size[1:])
     memory = [result.peak_rss_mb or 0 for result in by_size]
     return [
-        _goal("time a row, all promotions against a seventh, at most 1.15 x", large / middle, 1.15),
-        _goal("memory, all promotions against a seventh, at most 1.15 x", memory[2] / memory[1], 1.15),
+        goal("time a row, all promotions against a seventh, at most 1.15 x", large / middle, 1.15),
+        goal("memory, all promotions against a seventh, at most 1.15 x", memory[2] / memory[1], 1.15),
     ]
-
-
-def _goal(text: str, measured: float, limit: float, at_least: bool = False) -> dict[str, Any]:
-    met = measured >= limit if at_least else measured <= limit
-    return {"goal": text, "measured": round(measured, 2), "met": met}
 
 
 def fill(race: Race, rows: int) -> None:

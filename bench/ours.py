@@ -19,7 +19,7 @@ from datastack.contract.registry import load_source
 from datastack.contract.slice import Slice
 from datastack.lake.checkpoint import Checkpoint
 from datastack.lake.layout import Zone
-from datastack.lake.store import LakeStore, s3
+from datastack.lake.store import Bucket, LakeStore, s3
 from datastack.operators.extraction import Extraction, new_plan
 from datastack.operators.movement import copy_manifest, move
 from datastack.source.database import OpenTable, Scan, SourceColumn, open_table
@@ -32,7 +32,8 @@ def main(action: str, *arguments: str) -> None:
     """Do one thing and report it; several streams are moved one after the other."""
     at = Addresses.from_environment()
     endpoint = urlsplit(at.s3_endpoint)
-    lake = LakeStore(s3(at.s3_access_key, at.s3_secret_key, None, "us-east-1", endpoint.geturl()), at.bucket)
+    bucket = Bucket(s3(at.s3_access_key, at.s3_secret_key, None, "us-east-1", endpoint.geturl()), at.bucket)
+    lake = LakeStore(lake=bucket, landing=bucket)
     load_source(SOURCE)
     compile_kernels()
     with timed() as report:

@@ -69,9 +69,18 @@ def write(path: Path, results: dict[str, list[Result]], about: dict[str, Any]) -
     fresh.replace(path)
 
 
-def table(results: list[Result]) -> str:
-    """Lay results out in columns."""
-    heads = ("", "seconds", "rows", "rows/s", "peak MB", "x floor", "CPU-s", "others' CPU-s", "checked", "note")
+def goal(text: str, measured: float, limit: float, at_least: bool = False) -> dict[str, Any]:
+    """Say whether a figure is what it is meant to be."""
+    met = measured >= limit if at_least else measured <= limit
+    return {"goal": text, "measured": round(measured, 2), "met": met}
+
+
+def table(results: list[Result], unit: str = "rows") -> str:
+    """Lay results out in columns.
+
+    :param unit: what was counted as rows.
+    """
+    heads = ("", "seconds", unit, f"{unit}/s", "peak MB", "x floor", "CPU-s", "others' CPU-s", "checked", "note")
     lines = [heads, *(_cells(result) for result in results)]
     widths = [max(len(line[place]) for line in lines) for place in range(len(heads) - 1)]
     return "\n".join(_line(line, widths) for line in lines)
@@ -104,10 +113,10 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
     return "  ".join((name, *figures, cells[-1])).rstrip()
 
 
-def page(results: list[Result], scaled: list[Result], goals: list[dict[str, Any]]) -> str:
+def page(results: list[Result], scaled: list[Result], goals: list[dict[str, Any]], unit: str = "rows") -> str:
     """Lay everything out for a terminal."""
-    parts = ["", table(results)]
+    parts = ["", table(results, unit)]
     if scaled:
-        parts += ["", table(scaled)]
+        parts += ["", table(scaled, unit)]
     parts += ["", *(f"{'met   ' if goal['met'] else 'MISSED'}  {goal['goal']}: {goal['measured']}" for goal in goals)]
     return "\n".join(parts)

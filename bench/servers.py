@@ -53,9 +53,7 @@ def running() -> Iterator[Servers]:
             stack.enter_context(postgres.Server(folder / name, port, secrets["PG_POSTGRES_PASSWORD"]))
             for name, port in zip(("source", "warehouse"), free_ports(2), strict=True)
         )
-        lake = stack.enter_context(
-            object_store.Server(folder / "s3", secrets["S3_ACCESS_KEY"], secrets["S3_SECRET_KEY"])
-        )
+        lake = stack.enter_context(object_store.Server(folder / "s3", bootstrap.s3_identities(secrets)))
         for server in (source, warehouse):
             bootstrap.create_databases(server, secrets)
         bootstrap.prepare_warehouse(warehouse, secrets)
@@ -65,8 +63,8 @@ def running() -> Iterator[Servers]:
             warehouse=warehouse.uri("warehouse"),
             loader=warehouse.uri("warehouse", "loader", secrets[secrets_store.password_name("loader")]),
             s3_endpoint=lake.endpoint,
-            s3_access_key=lake.access_key,
-            s3_secret_key=lake.secret_key,
+            s3_access_key=lake.admin.access_key,
+            s3_secret_key=lake.admin.secret_key,
             bucket=BUCKET,
         )
         yield Servers(source, warehouse, lake, addresses, folder)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.net import HOST
 from local.object_store import REGION
-from local.secrets_store import password_name
+from local.secrets_store import key_names, password_name
 from local.settings import REPO, STATE_VARIABLE, Settings
 
 # Slower backends lose events to the file only. A task sends two events: together they cost it under two seconds.
@@ -42,6 +42,9 @@ def demo_env(settings: Settings, secrets: Mapping[str, str], anchor: date) -> di
         "DEMO_MARKETING_API_PORT": str(settings.port("MARKETING_API")),
         "DEMO_MARKETING_API_CLIENT_ID": secrets["MARKETING_API_CLIENT_ID"],
         "DEMO_MARKETING_API_CLIENT_SECRET": secrets["MARKETING_API_CLIENT_SECRET"],
+        "DEMO_PARTNER_S3_ENDPOINT": f"http://{HOST}:{settings.port('S3')}",
+        "DEMO_PARTNER_ACCESS_KEY": secrets[key_names("partner")[0]],
+        "DEMO_PARTNER_SECRET_KEY": secrets[key_names("partner")[1]],
     }
 
 
@@ -69,19 +72,17 @@ def connections(settings: Settings, secrets: Mapping[str, str]) -> dict[str, dic
             "schema": database,
         }
 
+    def s3(user: str, **extra: str) -> dict[str, object]:
+        access_key, secret_key = (secrets[name] for name in key_names(user))
+        address = {"endpoint_url": f"http://{HOST}:{settings.port('S3')}", "region_name": REGION}
+        return {"conn_type": "aws", "login": access_key, "password": secret_key, "extra": address | extra}
+
     return {
         "retail_db": postgres("retail_reader", "retail_db"),
         **{f"warehouse_{role}": postgres(role, "warehouse") for role in ("loader", "transformer", "analyst")},
-        "lake": {
-            "conn_type": "aws",
-            "login": secrets["S3_ACCESS_KEY"],
-            "password": secrets["S3_SECRET_KEY"],
-            "extra": {
-                "endpoint_url": f"http://{HOST}:{settings.port('S3')}",
-                "region_name": REGION,
-                "bucket": "lake",
-            },
-        },
+        "lake": s3("lake", bucket="lake"),
+        "landing": s3("landing", bucket="landing"),
+        "partner_drops": s3("partner_reader"),
         "marketing_api": {
             "conn_type": "http",
             "host": f"http://{HOST}:{settings.port('MARKETING_API')}",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from local import object_store, postgres
-from local.secrets_store import ROLES, password_name
+from local.secrets_store import ROLES, key_names, password_name
 
 SQL = Path(__file__).resolve().parents[1] / "include" / "sql"
 # database → the role that owns it; None is the superuser
@@ -18,7 +18,16 @@ GUESTS = {
     "retail_db": ("retail_reader",),
     "warehouse": ("loader", "transformer", "analyst", "ml"),
 }
-BUCKETS = ("lake", "partner-drops")
+READ, WRITE = ("Read", "List"), ("Read", "Write", "List", "Tagging")
+# user of the object store → what it may do in which bucket; everyone else may do nothing. None: everything
+S3_RIGHTS: dict[str, dict[str, tuple[str, ...]] | None] = {
+    "admin": None,
+    "lake": {"lake": WRITE},  # conformed
+    "landing": {"landing": WRITE},  # as received: personal data in clear text
+    "partner": {"partner-drops": WRITE},
+    "partner_reader": {"partner-drops": READ},
+}
+BUCKETS = ("lake", "landing", "partner-drops")
 
 
 def create_databases(server: postgres.Server, secrets: Mapping[str, str]) -> None:
@@ -49,8 +58,14 @@ def prepare_warehouse(server: postgres.Server, secrets: Mapping[str, str]) -> No
 
 
 def create_buckets(store: object_store.Server) -> None:
-    """Create the lake's bucket and the one into which partners drop files."""
+    """Create the lake's two buckets and the one into which partners drop files."""
     store.create_buckets(BUCKETS)
+
+
+def s3_identities(secrets: Mapping[str, str]) -> list[object_store.Identity]:
+    """Return the users of the object store with their keys; the first one may do everything."""
+    keys = {user: [secrets[name] for name in key_names(user)] for user in S3_RIGHTS}
+    return [object_store.Identity(user, *keys[user], rights) for user, rights in S3_RIGHTS.items()]
 
 
 def _role(connection: Any, role: str, password: str) -> None:

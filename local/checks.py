@@ -7,7 +7,7 @@ import shutil
 from local.net import is_free
 from local.settings import PORTS_FILE, REPO, Settings
 
-NEEDED_BYTES = 3 * 1024**3
+NEEDED_BYTES = 7 * 1024**3
 
 
 class CheckError(RuntimeError):

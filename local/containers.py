@@ -77,8 +77,9 @@ class ObjectStore(object_store.Server):
     """An object store somewhere on the network; it is used here, not run."""
 
     def __init__(self, host: str, settings: Settings, environment: Mapping[str, str]) -> None:
-        keys = environment["S3_ACCESS_KEY"], environment["S3_SECRET_KEY"]
-        super().__init__(settings.state / "s3", *keys, ports=settings.object_store_ports)
+        keys = (environment[name] for name in secrets_store.key_names("admin"))
+        admin = object_store.Identity("admin", *keys)
+        super().__init__(settings.state / "s3", [admin], ports=settings.object_store_ports)
         self._host = host
 
     @property

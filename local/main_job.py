@@ -1,4 +1,4 @@
-"""The main job: load the whole year from both sources, transform it, publish it."""
+"""The main job: load the whole year from all sources, transform it, publish it."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from local.airflow_api import AirflowApi
-from local.demo.dataset import YEAR_START, shift_weeks
+from local.demo.dataset import YEAR_START, mondays, shift_weeks
 from local.progress import Progress
 from local.stack import Stack
 
-INGEST_DAGS = ("ingest_retail_db", "ingest_marketing_api")
+WEEKLY = "ingest_promotions"
+TRANSFORMED = ("ingest_retail_db", "ingest_marketing_api", WEEKLY)  # what the transform reads
+INGEST_DAGS = (*TRANSFORMED, "ingest_leaflets")
 TRANSFORM_DAG = "transform_retail"
 RUN_PREFIX = "initial__"
 POLL_SECONDS = 1.0
@@ -23,7 +25,7 @@ SHOWN_STATES = {"running": "now", "up_for_retry": "waiting to try again:"}
 PUBLISHED = """
     select count(*) > 0 and bool_and(exists (
         select from ops.publication_loads where publication_loads.load_id = loads.load_id))
-    from ops.loads where run_id = any(%s)"""
+    from ops.loads where dag_id = any(%s) and run_id = any(%s)"""
 DAYS_OF_DATA = 366  # the last purchase is early on the day after the year
 PARSE_SECONDS = 180
 # A transform that should follow a load but does not come.
@@ -40,7 +42,18 @@ def window(anchor: date, now: datetime) -> tuple[datetime, datetime]:
     """Return the initial load's half-open window: from the first day of the data to today, or to their end."""
     start = YEAR_START + timedelta(weeks=shift_weeks(anchor))
     end = start + timedelta(days=DAYS_OF_DATA)
-    return start, min(end, datetime.combine(now.astimezone(UTC).date(), clock(), UTC))
+    return start, min(end, _midnight(now.astimezone(UTC).date()))
+
+
+def weeks(anchor: date, now: datetime) -> tuple[datetime, datetime]:
+    """Return the window of all weeks that are over, of those that the partner tells of."""
+    known, today = mondays(shift_weeks(anchor)), now.astimezone(UTC).date()
+    end = min(known[-1] + timedelta(weeks=1), today - timedelta(days=today.weekday()))
+    return _midnight(known[0]), _midnight(end)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, clock(), UTC)
 
 
 @dataclass
@@ -91,7 +104,7 @@ class MainJob:
         return None
 
     def _start(self, dag: str) -> str:
-        start, end = window(self.stack.anchor, datetime.now(UTC))
+        start, end = (weeks if dag == WEEKLY else window)(self.stack.anchor, datetime.now(UTC))
         run = _run_id()
         conf = {"window_start": start.isoformat(), "window_end": end.isoformat()}
         # The scheduler is about to create the run of the last complete interval. The initial load covers that
@@ -130,7 +143,7 @@ class MainJob:
 
     def _published(self, runs: list[str]) -> bool:
         with self.stack.postgres.connect("warehouse") as connection:
-            return bool(connection.execute(PUBLISHED, (runs,)).fetchone()[0])
+            return bool(connection.execute(PUBLISHED, (list(TRANSFORMED), runs)).fetchone()[0])
 
     def _show(self, stage: str, tasks: list[dict[str, Any]], before: int, ahead: int) -> None:
         names = {state: [task["task_id"] for task in tasks if task["state"] == state] for state in SHOWN_STATES}

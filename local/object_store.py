@@ -6,10 +6,11 @@ a key made at start, which only this process knows.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,46 @@ from local.net import HOST, free_ports
 from local.process import ServerProcess
 
 REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who may do what: an access key with its secret, and actions by bucket.
+
+    :param rights: bucket → actions, of Read, Write (deleting included), List and Tagging; None for everything.
+    """
+
+    name: str
+    access_key: str
+    secret_key: str
+    rights: Mapping[str, Sequence[str]] | None = None
+
+    def rendered(self) -> dict[str, Any]:
+        """Return it in the words of the server's file."""
+        everything = ["Admin", "Read", "Write", "List", "Tagging"]
+        of_buckets = [f"{action}:{bucket}" for bucket, actions in (self.rights or {}).items() for action in actions]
+        keys = {"accessKey": self.access_key, "secretKey": self.secret_key}
+        return {"name": self.name, "credentials": [keys], "actions": of_buckets if self.rights else everything}
+
+
+def rendered(identities: Iterable[Identity]) -> dict[str, Any]:
+    """Return the content of the server's file of identities."""
+    return {"identities": [identity.rendered() for identity in identities]}
+
+
+def connect(endpoint: str, access_key: str, secret_key: str) -> Any:
+    """Return a boto3 S3 client that gives up quickly."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        region_name=REGION,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        config=Config(connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 1}),
+    )
 
 
 @dataclass(frozen=True)
@@ -44,8 +85,7 @@ class Server:
     """One object store.
 
     :param data_dir: its data folder; created when missing.
-    :param access_key: S3 access key, the only one that is let in.
-    :param secret_key: its secret.
+    :param identities: who is let in; the first one may do everything.
     :param ports: loopback ports; free ones unless given.
     :param log: file for the server's log; `<data_dir>.log` unless given.
     """
@@ -53,15 +93,14 @@ class Server:
     def __init__(
         self,
         data_dir: Path,
-        access_key: str,
-        secret_key: str,
+        identities: Sequence[Identity],
         *,
         ports: Ports | None = None,
         log: Path | None = None,
     ) -> None:
         self.data_dir = data_dir.resolve()
-        self.access_key = access_key
-        self.secret_key = secret_key
+        self.identities = {identity.name: identity for identity in identities}
+        self.admin = identities[0]
         self.ports = ports or Ports.free()
         self._process = ServerProcess("The object store", log or self.data_dir.with_suffix(".log"))
 
@@ -75,19 +114,15 @@ class Server:
         """Process id of the server that this object started, else None."""
         return self._process.pid
 
-    def client(self) -> Any:
-        """Return a boto3 S3 client that gives up quickly."""
-        import boto3
-        from botocore.config import Config
+    @property
+    def identities_file(self) -> Path:
+        """Where the server reads who is let in; closed to other users, for it has the secrets."""
+        return self.data_dir.with_suffix(".identities.json")
 
-        return boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            region_name=REGION,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            config=Config(connect_timeout=3, read_timeout=30, retries={"total_max_attempts": 1}),
-        )
+    def client(self, identity: Identity | None = None) -> Any:
+        """Return a boto3 S3 client that gives up quickly; as the one that may do everything unless told."""
+        identity = identity or self.admin
+        return connect(self.endpoint, identity.access_key, identity.secret_key)
 
     def is_ready(self) -> bool:
         """Tell whether the gateway answers a signed request."""
@@ -108,7 +143,6 @@ class Server:
 
     def command(self) -> list[str]:
         """Return the command that runs the store in the foreground."""
-        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         ports = self.ports
         return [
             str(Path(sys.executable).with_name("weed")), "-logtostderr=true", "server", f"-dir={self.data_dir}",
@@ -118,28 +152,25 @@ class Server:
             f"-volume.port={ports.volume}", f"-volume.port.grpc={ports.volume_grpc}",
             "-filer", f"-filer.port={ports.filer}", f"-filer.port.grpc={ports.filer_grpc}",
             "-s3", f"-s3.port={ports.s3}", f"-s3.port.grpc={ports.s3_grpc}", "-s3.iam=false",
+            f"-s3.config={self.identities_file}",
             # Catalogues for table formats, which would listen on ports of their own.
             "-s3.port.iceberg=0", "-s3.port.lance=0",
         ]  # fmt: skip
 
     def env(self) -> dict[str, str]:
-        """Return what the server's environment needs: the one identity, and keys that close its inner parts."""
+        """Return what the server's environment needs: keys that close its inner parts."""
         inner = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FILER_SIGNING_READ")
-        return {
-            "AWS_ACCESS_KEY_ID": self.access_key,
-            "AWS_SECRET_ACCESS_KEY": self.secret_key,
-            **{f"WEED_{name}_KEY": secrets.token_hex(32) for name in inner},
-        }
+        return {f"WEED_{name}_KEY": secrets.token_hex(32) for name in inner}
 
     def exec(self) -> None:
         """Become the server: replace this process by it."""
-        self.remove_sockets()
+        self._prepare()
         command = self.command()
         os.execve(command[0], command, {**os.environ, **self.env()})  # noqa: S606
 
     def start(self, timeout: float = 60) -> Self:
         """Start and wait for the first signed request; raise RuntimeError otherwise."""
-        self.remove_sockets()
+        self._prepare()
         self._process.start(self.command(), self.is_ready, env=self.env(), timeout=timeout)
         return self
 
@@ -160,6 +191,14 @@ class Server:
     def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
+
+    def _prepare(self) -> None:
+        """Remove what a killed server left, and write who is let in: mode 600 from its first byte on."""
+        self.remove_sockets()
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.identities_file.unlink(missing_ok=True)
+        with os.fdopen(os.open(self.identities_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump(rendered(self.identities.values()), file)
 
     def remove_sockets(self) -> None:
         """Delete the sockets in /tmp by which its parts talk: named for their ports, they outlive a killed server."""

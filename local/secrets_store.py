@@ -8,14 +8,15 @@ import secrets
 from pathlib import Path
 
 ROLES = ("postgres", "airflow", "retail_app", "retail_reader", "loader", "transformer", "analyst", "ml")
+S3_USERS = ("admin", "lake", "landing", "partner", "partner_reader")
 
 
 def generate() -> dict[str, str]:
     """Make a new set of secrets, by name."""
     return {
         **{password_name(role): secrets.token_urlsafe(24) for role in ROLES},
-        "S3_ACCESS_KEY": secrets.token_hex(10),
-        "S3_SECRET_KEY": secrets.token_urlsafe(30),
+        **{key_names(user)[0]: secrets.token_hex(10) for user in S3_USERS},
+        **{key_names(user)[1]: secrets.token_urlsafe(30) for user in S3_USERS},
         "MARKETING_API_CLIENT_ID": f"datastack-{secrets.token_hex(4)}",
         "MARKETING_API_CLIENT_SECRET": secrets.token_urlsafe(30),
         "PRIVACY_KEY": secrets.token_hex(32),
@@ -29,6 +30,11 @@ def generate() -> dict[str, str]:
 def password_name(role: str) -> str:
     """Return the name under which a database role's password is kept."""
     return f"PG_{role.upper()}_PASSWORD"
+
+
+def key_names(user: str) -> tuple[str, str]:
+    """Return the names under which access key and secret of a user of the object store are kept."""
+    return f"S3_{user.upper()}_ACCESS_KEY", f"S3_{user.upper()}_SECRET_KEY"
 
 
 def load_or_create(path: Path) -> dict[str, str]:

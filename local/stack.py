@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
 
-from local import airflow_env, object_store, postgres, secrets_store
+from local import airflow_env, bootstrap, object_store, postgres, secrets_store
 from local.net import HOST
 from local.settings import REPO, Settings, SettingsError
 
 PROCFILE = REPO / "local" / "Procfile"
 SERVERS = ("postgres", "s3")
-DEMO = ("marketing_api", "replayer")
+DEMO = ("marketing_api", "replayer", "partner")
 ANCHOR_VARIABLE = "DATASTACK_DEMO_ANCHOR"
 
 
@@ -43,8 +43,7 @@ class Stack:
         """The object store."""
         return object_store.Server(
             self.settings.state / "s3",
-            self.secrets["S3_ACCESS_KEY"],
-            self.secrets["S3_SECRET_KEY"],
+            bootstrap.s3_identities(self.secrets),
             ports=self.settings.object_store_ports,
             log=self.settings.log,
         )

@@ -10,6 +10,7 @@ TABLES = """
     select n.nspname, c.relname
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where c.relkind in ('r', 'p', 'm', 'v') and (n.nspname like 'raw\\_%' or n.nspname = 'marts')
+        and c.relname not like '\\_%'
     order by n.nspname = 'marts', n.nspname, c.relname"""
 GATES = """
     select

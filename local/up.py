@@ -69,12 +69,16 @@ def _prepare(stack: Stack, progress: Progress, notes: RunFile) -> None:
     bootstrap.prepare_warehouse(stack.postgres, stack.secrets)
     bootstrap.create_buckets(stack.object_store)
     airflow_env.write_ui_password(stack.settings, stack.secrets)
-    # The source is filled while Airflow migrates and starts: two cores have work.
-    seed = _Step(stack, "filling the demo source", ["-m", "local.demo.retail_db", "seed"], stack.demo_env)
+    # The sources are filled while Airflow migrates and starts: two cores have work.
+    seeds = [
+        _Step(stack, f"filling {name}", ["-m", f"local.demo.{module}", "seed"], stack.demo_env)
+        for name, module in (("the shop's database", "retail_db"), ("the partner's bucket", "partner"))
+    ]
     migrate = _Step(stack, "migrating Airflow's database", ["-m", "airflow", "db", "migrate"], stack.airflow_env)
     migrate.wait(progress)
     notes.release(AIRFLOW)
-    seed.wait(progress)
+    for seed in seeds:
+        seed.wait(progress)
     notes.release(DEMO)
 
 

@@ -19,7 +19,7 @@ from airflow.sdk import DAG, Param
 from datastack.pipelines.settings import defaults, tags
 from datastack.pipelines.transform import any_raw_asset, transform_domain
 
-SOURCES = ["retail_db", "marketing_api"]
+SOURCES = ["retail_db", "marketing_api", "promotions"]
 
 with DAG(
     "transform_retail",

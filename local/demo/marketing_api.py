@@ -2,9 +2,9 @@
 
     python -m local.demo.marketing_api      serve on 127.0.0.1, or DEMO_MARKETING_API_HOST, until it is stopped
 
-Three endpoints, three styles of pagination: campaigns by page number, coupons by offset, redemptions by
-cursor.
-Its answers are `{"data": [...], ...}`; its errors `{"detail": ...}`.
+Five endpoints, five styles of pagination: campaigns by page number, coupons by offset, redemptions by cursor, a
+campaign's households by the next page's address, a campaign's coupons by the header Link. Answers are `{"data": [...],
+...}`, the last one's a bare list; errors are `{"detail": ...}`.
 """
 
 import os
@@ -22,8 +22,9 @@ from starlette.types import ASGIApp
 
 from local.demo import dataset
 from local.demo.access import Gatekeeper, Signer, TokenBucket
+from local.demo.campaigns import campaign_router, campaign_rows
 from local.demo.faults import Fault, FaultInjector
-from local.demo.pages import JsonRows
+from local.demo.pages import JsonRows, as_json
 from local.demo.queries import Offset, PageNumber, Window
 
 HOST = "127.0.0.1"
@@ -112,7 +113,7 @@ def _key(window: Window) -> list[float | None]:
 
 
 def data_router(weeks: int, cursor_signer: Signer) -> APIRouter:
-    """Return the three endpoints over the data, shifted by so many weeks."""
+    """Return the endpoints over the data, shifted by so many weeks."""
     router = APIRouter()
     campaigns = campaign_rows(weeks)
     coupons = JsonRows.of_table(dataset.coupons())
@@ -121,35 +122,23 @@ def data_router(weeks: int, cursor_signer: Signer) -> APIRouter:
     @router.get("/campaigns")
     async def get_campaigns(query: Annotated[PageNumber, Query()]) -> Response:
         start = (query.page - 1) * query.page_size
-        return _json(campaigns.page(start, start + query.page_size, **query.model_dump(), total=len(campaigns)))
+        return as_json(campaigns.page(start, start + query.page_size, **query.model_dump(), total=len(campaigns)))
 
     @router.get("/coupons")
     async def get_coupons(query: Annotated[Offset, Query()]) -> Response:
         stop = query.offset + query.limit
-        return _json(coupons.page(query.offset, stop, **query.model_dump(), total=len(coupons)))
+        return as_json(coupons.page(query.offset, stop, **query.model_dump(), total=len(coupons)))
 
     @router.get("/redemptions")
     async def get_redemptions(query: Annotated[Window, Query()]) -> Response:
         try:
-            return _json(redemptions.page(query, datetime.now(UTC)))
+            return as_json(redemptions.page(query, datetime.now(UTC)))
         except ValueError as failure:
             detail = f"cursor: {failure}; use next_cursor as it came, with the same window, or none to start over"
             raise HTTPException(400, detail) from None
 
+    router.include_router(campaign_router(weeks))
     return router
-
-
-def campaign_rows(weeks: int) -> JsonRows:
-    """Render the campaigns, nested: a period, and the households that each one addresses."""
-    return JsonRows.of_objects(
-        {
-            "campaign_id": row["campaign_id"],
-            "campaign_type": row["campaign_type"],
-            "period": {"start_date": str(row["start_date"]), "end_date": str(row["end_date"])},
-            "households": [{"household_id": household} for household in row["household_ids"] or []],
-        }
-        for row in dataset.campaigns(weeks).to_pylist()
-    )
 
 
 def fault_router(injector: FaultInjector) -> APIRouter:
@@ -192,10 +181,6 @@ def create_app(settings: Settings) -> ASGIApp:
     injector = FaultInjector(app)
     app.include_router(fault_router(injector), dependencies=[Depends(keeper.require_token)])
     return injector
-
-
-def _json(content: bytes) -> Response:
-    return Response(content, media_type="application/json")
 
 
 def main() -> None:

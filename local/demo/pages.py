@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from starlette.responses import Response
 
 
 class JsonRows:
@@ -38,10 +39,19 @@ class JsonRows:
 
     def page(self, start: int, stop: int, **envelope: object) -> bytes:
         """Render `{"data": [rows start to stop], **envelope}`; rows that don't exist are left out."""
+        rest = "".join(f',"{name}":{json.dumps(value)}' for name, value in envelope.items())
+        return b'{"data":%s%s}' % (self.listed(start, stop), rest.encode())
+
+    def listed(self, start: int, stop: int) -> bytes:
+        """Render `[rows start to stop]`; rows that don't exist are left out."""
         count = max(min(stop, len(self)) - start, 0)
         data = ",".join(self._rows.slice(start, count).to_pylist()) if count else ""
-        rest = "".join(f',"{name}":{json.dumps(value)}' for name, value in envelope.items())
-        return f'{{"data":[{data}]{rest}}}'.encode()
+        return f"[{data}]".encode()
+
+
+def as_json(content: bytes) -> Response:
+    """Answer with what is JSON already."""
+    return Response(content, media_type="application/json")
 
 
 def _text(column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -25,6 +25,20 @@ class Offset(Parameters):
     limit: int = Field(1000, ge=1, le=5000)
 
 
+class Skip(Parameters):
+    """So many rows after so many; the answer has the address of the next ones."""
+
+    skip: int = Field(0, ge=0)
+    limit: int = Field(200, ge=1, le=500)
+
+
+class PerPage(Parameters):
+    """Pages counted from 1; the answer has the address of the next one in its header."""
+
+    page: int = Field(1, ge=1)
+    per_page: int = Field(500, ge=1, le=1000)
+
+
 class Window(Parameters):
     """Rows with updated_since <= updated_at < until, continued at a cursor."""
 

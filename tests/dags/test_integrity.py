@@ -1,5 +1,6 @@
 """Every DAG loads, and keeps the house rules."""
 
+import json
 import socket
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,16 @@ from tests.dags.conftest import no_network
 
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "dags").rglob("*.py"))
-EXPECTED = {"ingest_marketing_api", "ingest_retail_db", "transform_retail"}
+EXPECTED = {
+    "ingest_leaflets",
+    "ingest_marketing_api",
+    "ingest_promotions",
+    "ingest_retail_db",
+    "maintain_lake",
+    "maintain_quarantine",
+    "maintain_reconform",
+    "transform_retail",
+}
 HEADINGS = ("Purpose", "Grain", "Owner", "Re-run", "Triage")
 
 
@@ -31,7 +41,7 @@ def test_a_wrong_declaration_is_an_import_error_that_names_it(dagbag, declaratio
 
     source = declarations("sources/retail_db.yml", "tier: 1", "tier: 9")
     broken = DagBag(dag_folder=str(ROOT / "dags" / "ingest"))
-    assert set(broken.dags) == {"ingest_marketing_api"}
+    assert set(broken.dags) == {dag for dag in EXPECTED if dag.startswith("ingest_")} - {"ingest_retail_db"}
     [error] = broken.import_errors.values()
     assert f"{source}: tier: Input should be less than or equal to 3 (found 9). Correct the value." in error
 
@@ -100,7 +110,7 @@ def test_a_cycle_would_be_seen():
         dag.check_cycle()
 
 
-LOADING = {"postgres": "move", "rest_api": "copy"}
+LOADING = {"postgres": "move", "rest_api": "copy", "files": "copy"}
 
 
 def test_every_stream_is_loaded_gated_and_announced(dagbag):
@@ -116,13 +126,39 @@ def test_every_stream_is_loaded_gated_and_announced(dagbag):
         assert outlets == {f"x-datastack://raw/{name}/{stream}" for stream in load_source(name).source.streams}
 
 
-def test_the_transform_waits_for_the_raw_assets(dagbag):
+def test_what_is_maintained_is_gated_before_it_is_announced(dagbag):
+    for dag_id, gate in {"maintain_reconform": "gate", "maintain_quarantine": "stream.gate"}.items():
+        dag = dagbag.dags[dag_id]
+        assert gate in dag.get_task("announce").upstream_task_ids, dag_id
+        assert dag.get_task("announce").outlets, dag_id
+
+
+def test_the_lake_forgets_nothing_that_was_not_planned(dagbag):
+    dag = dagbag.dags["maintain_lake"]
+    assert dag.get_task("delete").upstream_task_ids == {"plan"}
+    assert dag.params["dry_run"] is False
+
+
+def test_a_stream_to_conform_again_is_chosen_among_those_declared(dagbag):
     from datastack.contract.registry import load_source, source_names
+
+    declared = {name: set(load_source(name).source.streams) for name in source_names()}
+    for dag_id in ("maintain_reconform", "maintain_quarantine"):
+        params = dagbag.dags[dag_id].params
+        choices = {name: set(params.get_param(name).schema["enum"]) - {None} for name in ("source", "stream")}
+        assert choices == {"source": set(declared), "stream": set().union(*declared.values())}, dag_id
+
+
+def test_the_transform_waits_for_the_raw_assets(dagbag):
+    from datastack.contract.registry import load_source
 
     condition = dagbag.dags["transform_retail"].timetable.asset_condition
     waited = {asset.uri for asset in condition.objects}
-    expected = {f"x-datastack://raw/{name}/{s}" for name in source_names() for s in load_source(name).source.streams}
-    assert waited == expected
+    manifest = json.loads((ROOT / "include" / "dbt" / "target" / "manifest.json").read_text())
+    nodes = (node for model in manifest["nodes"].values() for node in model["depends_on"]["nodes"])
+    read = {manifest["sources"][node]["source_name"] for node in nodes if node.startswith("source.")}
+    assert len(read) > 1
+    assert waited == {f"x-datastack://raw/{name}/{s}" for name in read for s in load_source(name).source.streams}
 
 
 def test_nothing_is_published_before_the_gate(dagbag):

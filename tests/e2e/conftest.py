@@ -25,6 +25,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Driver]:
         "DATASTACK_STATE": str(tmp_path_factory.mktemp("stack") / "state"),
         "DATASTACK_DEMO_ANCHOR": ANCHOR.isoformat(),
         "DEMO_REPLAY_CHANGES": "0",
+        "DEMO_REPLAY_SECONDS": "86400",  # what the tests take away from the partner's bucket is not brought again
         **{name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)},
     }
     command = [sys.executable, "-m", "local"]

@@ -12,12 +12,17 @@ from typing import Any
 
 import httpx
 
+from local.demo import dataset
+from local.demo.partner import Partner
 from local.settings import REPO, Settings
 from local.stack import Stack
 
 RUN_SECONDS = 300
 INGEST = ("ingest_retail_db", "ingest_marketing_api")
+PROMOTIONS, LEAFLETS = "ingest_promotions", "ingest_leaflets"
 TRANSFORM = "transform_retail"
+DAGS = (*INGEST, PROMOTIONS, LEAFLETS, TRANSFORM)
+DROPS = "partner-drops"
 # Everything but what says when and by which attempt a row came.
 BUSINESS_COLUMNS = """
     select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute
@@ -50,7 +55,7 @@ class Driver:
 
     def unpause(self) -> None:
         """Let all DAGs run."""
-        for dag in (*INGEST, TRANSFORM):
+        for dag in DAGS:
             self.api("PATCH", f"/dags/{dag}", is_paused=False)
 
     def load(self, dag: str, start: datetime, end: datetime, **dates: str) -> str:
@@ -67,6 +72,17 @@ class Driver:
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
+
+    @cached_property
+    def partner(self) -> Partner:
+        """The partner, to deliver files as it would."""
+        store = self.stack.object_store
+        return Partner(store.client(store.identities["partner"]), dataset.shift_weeks(self.anchor))
+
+    @cached_property
+    def objects(self) -> Any:
+        """S3 client of the object store's administrator."""
+        return self.stack.object_store.client()
 
     def succeed(self, dag: str, run_id: str) -> None:
         """Wait for a run to succeed."""
@@ -98,13 +114,12 @@ class Driver:
         """Wait until no run is under way and every load is published."""
 
         def quiet() -> bool:
-            busy = [
-                run for dag in (*INGEST, TRANSFORM) for run in self.runs(dag) if run["state"] in ("queued", "running")
-            ]
+            busy = [run for dag in DAGS for run in self.runs(dag) if run["state"] in ("queued", "running")]
             failed = [(run["dag_id"], run["dag_run_id"]) for run in self.runs(TRANSFORM) if run["state"] == "failed"]
             assert not failed, {run: self.states(*run) for run in failed}
             unpublished = (
-                "select count(*) from ops.loads where load_id not in (select load_id from ops.publication_loads)"
+                "select count(*) from ops.loads where source <> 'leaflets' "
+                "and load_id not in (select load_id from ops.publication_loads)"
             )
             return not busy and self.rows(unpublished) == [(0,)]
 
@@ -114,6 +129,16 @@ class Driver:
         """Query a database as its administrator."""
         with self.stack.postgres.connect(database) as connection:
             return connection.execute(query, parameters or None).fetchall()
+
+    def promotions(self) -> set[tuple[Any, ...]]:
+        """Sums of promotions by week, as `expected.promotion_sums` has them."""
+        return set(
+            self.rows("""
+            select week, week_start, count(*), count(distinct product_id), count(distinct store_id),
+                sum(product_id)::bigint, count(*) filter (where display_location <> '0'),
+                count(*) filter (where mailer_location <> '0')
+            from raw_promotions.promotions group by week, week_start""")
+        )
 
     def checksums(self) -> dict[str, tuple[int, str]]:
         """Rows and an order-independent checksum of every raw table and mart."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import cache
@@ -32,6 +33,33 @@ def shift(anchor: date) -> timedelta:
 def pseudonym(household: int, key: str) -> str:
     """HMAC-SHA-256 of the household's number, cut to 128 bits."""
     return hmac.new(bytes.fromhex(key), str(household).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def monday(week: int, anchor: date) -> date:
+    """First day of a week as the tills count them: the first one ends with the first day of the year."""
+    return date(2016, 12, 26) + timedelta(weeks=week - 1) + shift(anchor)
+
+
+@cache
+def promotions(week: int) -> pd.DataFrame:
+    """Rows of one week."""
+    rows = table("promotions")
+    return rows[rows.week == week]
+
+
+def promotion_sums(weeks: Iterable[int], anchor: date, left_out: dict[int, int] | None = None) -> set[tuple[Any, ...]]:
+    """Week, first day, rows, distinct products and stores, sum of products, rows on display and rows in the mailer.
+
+    :param left_out: store by week whose rows are not there.
+    """
+    found = set()
+    for week in weeks:
+        rows = promotions(week)
+        rows = rows[rows.store_id != (left_out or {}).get(week)]
+        distinct = (rows.product_id.nunique(), rows.store_id.nunique(), int(rows.product_id.sum()))
+        shown = (int((rows.display_location != "0").sum()), int((rows.mailer_location != "0").sum()))
+        found.add((week, monday(week, anchor), len(rows), *distinct, *shown))
+    return found
 
 
 @cache

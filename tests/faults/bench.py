@@ -4,11 +4,14 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
+from datastack.contract.registry import include_dir
 from tests.faults.fault import Fault, Kind
 from tests.faults.plan import Profile
-from tests.faults.proxy import HOST, Proxy
+from tests.faults.proxy import HOST, Proxy, Reader
 from tests.faults.wire import HttpReader, PostgresReader
 from tests.faults.worker import Ended, Task, Worker
 from tests.integration.harness import Stack
@@ -20,20 +23,35 @@ LEDGER = """
 """
 
 
-class Bench:
-    """One worker at a time. Use as a context manager."""
+_SERVERS = {"lake": HttpReader, "api": HttpReader, "partner": HttpReader}  # others speak Postgres's protocol
 
-    def __init__(self, stack: Stack) -> None:
+
+class Bench:
+    """One worker at a time. Use as a context manager.
+
+    :param more: other servers by name, with port and reader; ``connections`` names the server that a connection leads
+        to, and gives its fields for the server's port.
+    """
+
+    def __init__(self, stack: Stack, **more: tuple[int, type[Reader]]) -> None:
         self.stack = stack
-        self._worker = Worker()
-        ports = {"lake": stack.lake.ports.s3, "source": stack.source.port, "warehouse": stack.warehouse.port}
-        self._proxies = {
-            name: Proxy(name, port, HttpReader if name == "lake" else PostgresReader, self._worker.kill)
-            for name, port in ports.items()
+        self.connections: dict[str, tuple[str, Callable[[int], dict[str, Any]]]] = {}
+        self._folder = TemporaryDirectory(prefix="faults-")
+        self._log = Path(self._folder.name, "log")
+        self._worker = Worker(self._log)
+        ports = {
+            "lake": stack.lake.ports.s3,
+            "source": stack.source.port,
+            "warehouse": stack.warehouse.port,
+            "api": stack.servers.api.base_url.port or 0,
+            "partner": stack.lake.ports.s3,
         }
+        servers = {name: (port, _SERVERS.get(name, PostgresReader)) for name, port in ports.items()} | more
+        self._proxies = {name: Proxy(name, port, reader, self._worker.kill) for name, (port, reader) in servers.items()}
 
     def __enter__(self) -> Self:
         self._open = ExitStack()
+        self._open.enter_context(self._folder)
         for proxy in self._proxies.values():
             self._open.enter_context(proxy)
         return self
@@ -48,9 +66,13 @@ class Bench:
         ports = {name: proxy.port for name, proxy in self._proxies.items()}
         found["retail_db"] = found["retail_db"] | {"port": ports["source"]}
         found["warehouse_loader"] = found["warehouse_loader"] | {"port": ports["warehouse"]}
-        endpoint = {"endpoint_url": f"http://{HOST}:{ports['lake']}"}
-        found["lake"] = found["lake"] | {"extra": found["lake"]["extra"] | endpoint}
-        return {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in found.items()}
+        found["marketing_api"] = found["marketing_api"] | {"host": f"http://{HOST}:{ports['api']}"}
+        for name, server in (("lake", "lake"), ("landing", "lake"), ("partner_drops", "partner")):
+            endpoint = {"endpoint_url": f"http://{HOST}:{ports[server]}"}
+            found[name] = found[name] | {"extra": found[name]["extra"] | endpoint}
+        found |= {name: fields(ports[server]) for name, (server, fields) in self.connections.items()}
+        given = {f"AIRFLOW_CONN_{name.upper()}": json.dumps(fields) for name, fields in found.items()}
+        return given | {"DATASTACK_INCLUDE": str(include_dir())}
 
     def run(self, task: Task, try_number: int = 1, fault: Fault | None = None) -> tuple[Ended, Profile]:
         """Run a try of a task under a fault; return how it ended, and what it said to which servers."""
@@ -88,17 +110,27 @@ class Bench:
             proxy.arm(fault)
 
     def _no_secret(self, ended: Ended) -> None:
-        shown = [name for name, value in self.stack.servers.secrets.items() if value in (ended.error or "")]
-        assert not shown, f"the error shows {shown}"
+        said = self._log.read_text(errors="replace") if self._log.exists() else ""
+        self._log.unlink(missing_ok=True)
+        shown = [name for name, value in self.stack.servers.secrets.items() if value in f"{ended.details} {said}"]
+        assert not shown, f"the error or the log shows {shown}: {ended.error}"
 
-    def rows(self, table: str) -> tuple[Counter[int], int]:
-        """Return hashes of a raw table's rows, without our own columns, and its loads in the ledger: one snapshot."""
+    def rows(self, table: str, varies: tuple[str, ...] = ()) -> tuple[Counter[int], int]:
+        """Return hashes of a raw table's rows, and its loads in the ledger: one snapshot.
+
+        Of our own columns, only whether a row is deleted counts.
+
+        :param varies: columns left out, as they differ from run to run.
+        """
         loads = f"select count(*) from ops.loads where 'raw_' || source || '.' || stream = '{table}'"
         if self.stack.one(f"select to_regclass('{table}') is null"):
             return Counter(), self.stack.one(loads)
         columns = self.stack.one(
-            "select string_agg(quote_ident(attname), ', ' order by attnum) from pg_attribute "
-            f"where attrelid = '{table}'::regclass and attnum > 0 and attname not like '\\_%'"
+            "select string_agg(case attname when '_deleted_at' then '_deleted_at is null' "
+            "else quote_ident(attname) end, ', ' order by attnum) from pg_attribute "
+            f"where attrelid = '{table}'::regclass and attnum > 0 and not attisdropped "
+            "and (attname not like '\\_%%' or attname = '_deleted_at') and attname <> all(%s)",
+            list(varies),
         )
         hashes = f"select array_agg(hashtextextended(row({columns})::text, 0)) from {table}"
         [(found, count)] = self.stack.rows(f"select ({hashes}), ({loads})")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from tests.faults.wire import CONNECT
+from tests.faults.places import place
 
 
 class Kind(StrEnum):
@@ -16,13 +16,14 @@ class Kind(StrEnum):
     STALL = "stall"  # nothing comes any more, until the task is stopped from outside
     LATE = "late"  # the bytes come when the worker is dead
     KILL = "kill"  # the worker dies (SIGKILL)
-    SLOW_DOWN = "503"  # S3 asks to come back later
-    INTERNAL_ERROR = "500"  # S3 failed
+    SLOW_DOWN = "503"  # S3, or an API, asks to come back later
+    INTERNAL_ERROR = "500"  # it failed
+    TOO_MANY = "429"  # an API asks to come back in a second
 
     @property
     def is_answer(self) -> bool:
         """Whether an HTTP answer takes the place of the server's."""
-        return self in (Kind.SLOW_DOWN, Kind.INTERNAL_ERROR)
+        return self in (Kind.SLOW_DOWN, Kind.INTERNAL_ERROR, Kind.TOO_MANY)
 
 
 class Way(StrEnum):
@@ -76,19 +77,3 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.kind} x {self.times} ({self.trigger.phase}) at {self.server}, {self.trigger}"
-
-
-_LAKE = (("_manifest", "manifest"), ("landing/", "part"), ("conformed/", "part"), ("quarantine/", "part"))
-_WAREHOUSE = (("commit", "commit"), ("ops.", "ledger"), ("copy", "rows"), ("delete from", "rows"), ("insert", "rows"))
-
-
-def place(server: str, event: str) -> str:
-    """Group events for people: ``lake: write part``, ``warehouse: commit``."""
-    if event == CONNECT:
-        return f"{server}: connect"
-    if server == "lake":
-        objects = next((name for part, name in _LAKE if part in event), "checkpoint")
-        return f"lake: {'read' if event.startswith(('GET', 'HEAD')) else 'write'} {objects}"
-    if server == "source":
-        return f"source: {'rows' if event.startswith('copy') and 'count(' not in event else 'query'}"
-    return f"warehouse: {next((name for part, name in _WAREHOUSE if part in event), 'query')}"

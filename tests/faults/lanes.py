@@ -1,6 +1,7 @@
 """What is loaded, in which order, while the source changes: one lane a stream, of every kind."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.steps import Window
@@ -11,20 +12,27 @@ SHOP = (Path(__file__).parent / "shop.sql").read_text()
 
 @dataclass(frozen=True)
 class Item:
-    """A slice to load, and what changes at the source just before."""
+    """A slice to load, and what changes at the source just before: by SQL, or by files (None: one that is deleted)."""
 
     number: int
     window: Window
     change: str = ""
+    files: Mapping[str, bytes | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A stream and its items, one after the other."""
+    """A stream and its items, one after the other.
+
+    ``kills`` says how often each step of an item dies before it meets another fault, and then none. ``varies`` names
+    columns that differ from run to run.
+    """
 
     source: str
     stream: str
     items: tuple[Item, ...]
+    kills: int = 1
+    varies: tuple[str, ...] = ()
 
     @property
     def table(self) -> str:
@@ -33,18 +41,25 @@ class Lane:
 
 
 def lanes(count: int) -> list[Lane]:
-    """Return lanes: slices in order, again, wider, narrower, overlapping.
+    """Return lanes of slices: in order, again, wider, narrower, overlapping.
 
-    :param count: items of an API's stream; a table's has twice as many, as its slices move in one step.
+    :param count: items of a table; an API's stream has a fourth of them, as it takes three steps to load, and dies
+        twice in each.
     """
-    tables, pages = range(2 * count), range(count)
+    tables, pages = range(count), range(count // 4 + 1)
     return [
         Lane("retail_db", "transactions", tuple(Item(n, _window(n), _purchases(n)) for n in tables)),
         Lane("retail_db", "households", tuple(Item(n, days(n % 28 + 1), _household(n)) for n in tables)),
         Lane("retail_db", "products", tuple(Item(n, days(n % 28 + 1), _product(n)) for n in tables)),
-        Lane("marketing_api", "campaigns", tuple(Item(n, days(n % 28 + 1)) for n in pages)),
-        Lane("marketing_api", "redemptions", tuple(Item(n, _month(n)) for n in pages)),
+        Lane("marketing_api", "campaigns", tuple(Item(n, days(n % 28 + 1)) for n in pages), 2),
+        Lane("marketing_api", "redemptions", tuple(Item(n, _month(n)) for n in pages), 2),
     ]
+
+
+def whole_lists(count: int) -> list[Lane]:
+    """Return lanes of lists that an API gives whole: by offset, and the list within another one's records."""
+    items = tuple(Item(n, days(n % 28 + 1)) for n in range(count))
+    return [Lane("marketing_api", stream, items, 2) for stream in ("coupons", "campaign_households")]
 
 
 def _window(n: int) -> Window:

@@ -1,18 +1,20 @@
 """Which faults a step meets: every boundary is a place to be killed at, the rest is chosen by chance."""
 
 import random
+from collections import deque
 from collections.abc import Iterator
-from itertools import cycle, islice
 
-from tests.faults.fault import Fault, Kind, Trigger, Way, place
+from tests.faults.fault import Fault, Kind, Trigger, Way
+from tests.faults.places import place
 from tests.faults.wire import CONNECT, Event
 
 Profile = dict[str, list[Event]]  # what passed in a try without fault, by server
 
 _SOMETIMES = ("analyze", "create", "alter", "select to_regclass", "select reltuples")  # not in every load
 _BREAKS = (Kind.CUT, Kind.CUT, Kind.RESET, Kind.RESET, Kind.DELAY, Kind.STALL)
-_ANSWERS = (Kind.SLOW_DOWN, Kind.INTERNAL_ERROR)
-_TIMES = (1, 1, 2, 5)  # the lake's client tries four times by itself
+_S3 = (Kind.SLOW_DOWN, Kind.INTERNAL_ERROR)
+_ANSWERS = {"lake": _S3, "partner": _S3, "web": _S3, "api": (*_S3, Kind.TOO_MANY)}
+_TIMES = (1, 1, 2, 5)  # clients of HTTP servers try four or five times by themselves
 
 
 def boundaries(profile: Profile) -> dict[tuple[str, str], tuple[str, Trigger]]:
@@ -39,14 +41,19 @@ class Plan:
 
     def __init__(self, profile: Profile, chance: random.Random, first: int) -> None:
         self._profile, self._chance = profile, chance
-        at = list(boundaries(profile).values())
-        self._kills = islice(cycle(at), first % len(at), None)
+        self._kills = deque(boundaries(profile).values())
+        self._kills.rotate(-first)
         self._breaks = self._endless()
 
     def kill(self) -> Fault:
         """Return the next boundary to be killed at."""
-        server, trigger = next(self._kills)
+        server, trigger = self._kills[0]
+        self._kills.rotate(-1)
         return Fault(Kind.KILL, server, trigger)
+
+    def again(self) -> None:
+        """Deal the last boundary once more, though not at once: it was not come by, and may not be the next time."""
+        self._kills.insert(1, self._kills.pop())
 
     def any(self) -> Fault:
         """Return some other fault."""
@@ -64,13 +71,13 @@ class Plan:
 
     def _break(self, server: str, name: str) -> Fault:
         event = self._chance.choice([event for event in self._profile[server] if place(server, event.name) == name])
-        is_lake = server == "lake"
-        kind = self._chance.choice((*_BREAKS, *_ANSWERS, *_ANSWERS) if is_lake else _BREAKS)
+        answers = _ANSWERS.get(server, ())
+        kind = self._chance.choice((*_BREAKS, *answers, *answers))
         if kind.is_answer:
             trigger = _before(event)
         else:
             trigger = self._chance.choice((_before(event), self._within(event), self._answer(event), _done(event)))
-        return Fault(kind, server, trigger, self._chance.choice(_TIMES) if is_lake else 1)
+        return Fault(kind, server, trigger, self._chance.choice(_TIMES) if answers else 1)
 
     def _within(self, event: Event) -> Trigger:
         return Trigger(event.name, event.nth, Way.UP, self._chance.randint(1, max(event.up - 1, 1)))

@@ -9,15 +9,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
+from tests.faults.answers import answer
 from tests.faults.fault import Fault, Kind, Way
-from tests.faults.wire import Event, HttpReader, PostgresReader
+from tests.faults.wire import BytesReader, Event, HttpReader, PostgresReader
 
 HOST = "127.0.0.1"
 DELAY = 0.3  # seconds
 _CHUNK = 1 << 16
-_ANSWERS = {Kind.SLOW_DOWN: ("503 Slow Down", "SlowDown"), Kind.INTERNAL_ERROR: ("500 Internal", "InternalError")}
 
-Reader = HttpReader | PostgresReader
+Reader = HttpReader | PostgresReader | BytesReader
 
 
 class Proxy:
@@ -150,7 +150,7 @@ class Proxy:
         elif fault.kind is Kind.RESET:
             link.reset()
         elif fault.kind.is_answer:
-            _answer(link.client, held, *_ANSWERS[fault.kind])
+            answer(link.client, held, fault.kind)
         return False
 
     def forget(self, link: "Link") -> None:
@@ -233,17 +233,3 @@ def _end(end: socket.socket) -> None:
     with suppress(OSError):
         end.shutdown(socket.SHUT_RDWR)  # wakes the thread that waits for it
     end.close()
-
-
-def _answer(client: socket.socket, request: bytes, status: str, code: str) -> None:
-    """Answer a request in S3's way, once it has come whole: closing earlier would break the client's sending."""
-    while b"\r\n\r\n" not in request and (more := client.recv(_CHUNK)):
-        request += more
-    head, _, body = request.partition(b"\r\n\r\n")
-    fields = dict(line.partition(b": ")[::2] for line in head.lower().split(b"\r\n"))
-    size = 0 if b"expect" in fields else int(fields.get(b"content-length", b"0"))
-    while len(body) < size and (more := client.recv(_CHUNK)):
-        body += more
-    xml = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{status}</Message></Error>'
-    headers = f"Content-Type: application/xml\r\nContent-Length: {len(xml)}\r\nConnection: close"
-    client.sendall(f"HTTP/1.1 {status}\r\n{headers}\r\n\r\n{xml}".encode())

@@ -6,7 +6,15 @@ from typing import Any
 Window = tuple[str, str]
 
 # Steps of a slice, by source; each gets what the one before it returned. The last one loads.
-ROUTES = {"retail_db": ("move",), "marketing_api": ("extract", "conform", "copy")}
+ROUTES = {
+    "retail_db": ("move",),
+    "marketing_api": ("extract", "conform", "copy"),
+    "promotions": ("extract", "conform", "copy"),
+    "leaflets": ("extract", "copy"),
+}
+
+# What is landed of a stream that is a part of another one.
+LANDED = {"campaign_households": "campaigns"}
 
 # The same with nothing loaded before the last step, where loading can wait.
 ROUTES_APART = ROUTES | {"retail_db": ("extract", "copy")}
@@ -21,12 +29,20 @@ PRELOAD = (
     "datastack.lake.parts",
     "datastack.operators.conform",
     "datastack.operators.copy",
+    "datastack.operators.document_rows",
     "datastack.operators.extract_api",
+    "datastack.operators.extract_documents",
+    "datastack.operators.extract_files",
     "datastack.operators.extraction",
+    "datastack.operators.landing",
     "datastack.operators.loading",
     "datastack.operators.move",
+    "datastack.source.files.http",
+    "datastack.source.files.s3",
+    "datastack.source.files.sftp",
+    "datastack.source.formats.reader",
     "datastack.source.postgres",
-    "datastack.source.rest_api",
+    "datastack.source.rest.api",
     "datastack.warehouse.postgres",
     "psycopg",
     "uvloop",
@@ -42,14 +58,21 @@ def operator(source: str, stream: str, step: str, before: Any) -> Any:
     from datastack.operators.copy import CopyOperator
     from datastack.operators.extract_api import ExtractApiOperator
     from datastack.operators.extract_database import ExtractDatabaseOperator
+    from datastack.operators.extract_documents import ExtractDocumentsOperator
+    from datastack.operators.extract_files import ExtractFilesOperator
     from datastack.operators.move import MoveDatabaseOperator
 
+    extract = {
+        "retail_db": ExtractDatabaseOperator,
+        "marketing_api": ExtractApiOperator,
+        "leaflets": ExtractDocumentsOperator,
+    }
     names = {"task_id": f"{stream}.{step}", "source": source, "stream": stream}
     match step:
         case "move":
             return MoveDatabaseOperator(**names)
         case "extract":
-            return (ExtractDatabaseOperator if source == "retail_db" else ExtractApiOperator)(**names)
+            return extract.get(source, ExtractFilesOperator)(**names | {"stream": LANDED.get(stream, stream)})
         case "conform":
             return ConformOperator(manifest_key=before, **names)
         case "copy":

@@ -2,22 +2,23 @@
 
 import random
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
 from tests.faults import steps
 from tests.faults.bench import Bench
+from tests.faults.drops import deliver
 from tests.faults.fault import Fault, Kind
 from tests.faults.lanes import Item, Lane
 from tests.faults.plan import Plan, Profile, boundaries
 from tests.faults.worker import Ended, Task
 
 NOTHING = "nothing was changed"
-FAULTY_TRIES = 2  # of each step; the next one is left in peace
-
 Rows = Counter[int]  # rows of a raw table, by hash
 Ledger = list[tuple[Any, ...]]
+Boundary = tuple[str, str, str, str]  # source, step, place and phase
 
 
 @dataclass
@@ -40,9 +41,9 @@ class Hit:
 
 @dataclass
 class Reference:
-    """What a lane is without faults: the rows after each item, the ledger, what each step says on the wire."""
+    """What a lane is without faults: rows before an item and after each of its loads, ledger, what steps say."""
 
-    rows: list[Rows] = field(default_factory=lambda: [Counter()])
+    rows: list[list[Rows]] = field(default_factory=list)
     ledger: Ledger = field(default_factory=list)
     profiles: dict[str, Profile] = field(default_factory=dict)
 
@@ -58,27 +59,39 @@ class Story:
 
     def tell_in_peace(self) -> None:
         """Load all items and remember what came of it."""
+        rows: Rows = Counter()
         for item in self.lane.items:
             self._change(item)
             before = None
-            for step in steps.ROUTES[self.lane.source]:
-                ended, profile = self._try(item, step, before, 1, None)
-                assert not ended.failed, f"{self.lane.table} {step} failed without a fault:\n{ended.details}"
-                self.reference.profiles[step] = profile
-                before = ended.result
-            self.reference.rows.append(self.bench.rows(self.lane.table)[0])
+            for step in steps.ROUTES[self.lane.source][:-1]:
+                before = self._in_peace(item, step, before)
+            states = [rows, *self._loaded_in_peace(item, before)]
+            self.reference.rows.append(states)
+            rows = states[-1]
         self.reference.ledger = self.bench.ledger(self.lane.source, self.lane.stream)
+
+    def _in_peace(self, item: Item, step: str, before: Any) -> Any:
+        ended, self.reference.profiles[step] = self._try(item, step, before, 1, None)
+        assert not ended.failed, f"{self.lane.table} {step} failed without a fault:\n{ended.details}"
+        return ended.result
+
+    def _loaded_in_peace(self, item: Item, before: Any) -> Iterator[Rows]:
+        """Load what an item has prepared; yield the rows after each load, if there are several."""
+        last = steps.ROUTES[self.lane.source][-1]
+        for each in [before[: n + 1] for n in range(len(before))] if isinstance(before, list) else [before]:
+            self._in_peace(item, last, each)
+            yield self._rows()[0]
+
+    def _rows(self) -> tuple[Rows, int]:
+        return self.bench.rows(self.lane.table, self.lane.varies)
 
     def tell_with_faults(self, seed: int, first: int) -> None:
         """Load all items again, every step under faults.
 
-        :param first: this lane's number among its kind: where it begins with the boundaries.
+        :param first: how many boundaries of each step are others' of its kind: where it begins with them.
         """
         chance = random.Random(f"{seed}.{self.lane.stream}")  # noqa: S311
-        plans = {
-            step: Plan(profile, chance, first * len(self.lane.items))
-            for step, profile in self.reference.profiles.items()
-        }
+        plans = {step: Plan(profile, chance, first) for step, profile in self.reference.profiles.items()}
         for item in self.lane.items:
             self._change(item)
             before = None
@@ -90,15 +103,19 @@ class Story:
         assert [load for load, _ in groupby(ledger)] == self.reference.ledger, "but for loads that were done again"
 
     def _until_done(self, item: Item, step: str, before: Any, plan: Plan) -> Any:
-        for number in range(1, FAULTY_TRIES + 2):
-            fault = (plan.kill() if number == 1 else plan.any()) if number <= FAULTY_TRIES else None
+        kills = self.lane.kills
+        for number in range(1, kills + 3):
+            fault = plan.kill() if number <= kills else plan.any() if number == kills + 1 else None
             loads = self._loads
             ended, _ = self._try(item, step, before, number, fault)
             what = f"{self.lane.table} {step} of item {item.number}, try {number}, under {fault}"
             self._all_or_nothing(item, loads, what)
             if fault and fault.fired:
-                is_true = self._loads == loads or NOTHING not in (ended.error or "")
+                most = len(before) if isinstance(before, list) else 1  # an error is about one load of several
+                is_true = self._loads < loads + most or NOTHING not in (ended.error or "")
                 self.hits.append(Hit(self.lane, item.number, step, fault, ended, is_true))
+            elif fault and fault.kind is Kind.KILL:
+                plan.again()
             if not ended.failed:
                 return ended.result
             assert fault, f"{what}: failed without a fault:\n{ended.details}"
@@ -106,42 +123,44 @@ class Story:
         raise AssertionError("the last try has no fault and returns")
 
     def _try(self, item: Item, step: str, before: Any, number: int, fault: Fault | None) -> tuple[Ended, Profile]:
-        run_id = f"item {item.number}"
+        run_id = f"{self.lane.stream} {item.number}"
         task = Task(self.lane.source, self.lane.stream, step, item.window, run_id, before, self.bench.environment)
         return self.bench.run(task, number, fault)
 
     def _change(self, item: Item) -> None:
         if item.change:
             self.bench.stack.shop(item.change)
+        deliver(self.bench.stack, item.files)
 
     def _all_or_nothing(self, item: Item, before: int, what: str) -> None:
-        """Check that a try has loaded once or not at all, that the rows are accordingly, and that it was its turn.
+        """Check that a try has loaded what it had to or less, that the rows are accordingly, and that it was its turn.
 
         :param before: loads in the ledger before it.
         """
-        rows, self._loads = self.bench.rows(self.lane.table)
-        assert self._loads in (before, before + 1), f"{what}: {self._loads - before} loads"
-        is_loaded = self._loads > self._settled
-        assert rows == self.reference.rows[item.number + is_loaded], f"{what}: the ledger and the rows disagree"
-        if before > self._settled and self._loads > before:  # again: what was done before was not known any more
+        rows, self._loads = self._rows()
+        states = self.reference.rows[item.number]
+        assert before <= self._loads < before + len(states), f"{what}: {self._loads - before} loads"
+        done = min(self._loads - self._settled, len(states) - 1)
+        assert rows == states[done], f"{what}: the ledger and the rows disagree"
+        if before - self._settled == len(states) - 1 and self._loads > before:  # what was done was not known any more
             deaths = [hit for hit in self.hits if hit.item == item.number and hit.ended.killed]
             assert deaths, f"{what}: loaded again, and no worker died"
             deaths[0].loaded_again += 1
 
     def _hold_against_reference(self, item: Item, hits: list[Hit]) -> None:
-        expected, (found, _) = self.reference.rows[item.number + 1], self.bench.rows(self.lane.table)
+        expected, (found, _) = self.reference.rows[item.number][-1], self._rows()
         for hit in hits:
             hit.lost, hit.duplicated = (expected - found).total(), (found - expected).total()
         assert found == expected, f"{self.lane.table} after item {item.number}: {[str(hit.fault) for hit in hits]}"
 
     @property
-    def killed_at(self) -> set[tuple[str, str, str]]:
-        """Step, place and phase at which workers were killed."""
+    def killed_at(self) -> set[Boundary]:
+        """Boundaries at which workers were killed."""
         kills = [hit for hit in self.hits if hit.fault.kind is Kind.KILL]
-        return {(hit.step, hit.fault.place, hit.fault.trigger.phase) for hit in kills}
+        return {(self.lane.source, hit.step, hit.fault.place, hit.fault.trigger.phase) for hit in kills}
 
     @property
-    def boundaries(self) -> set[tuple[str, str, str]]:
-        """Step, place and phase of every boundary that there is."""
+    def boundaries(self) -> set[Boundary]:
+        """Every boundary that there is."""
         profiles = self.reference.profiles.items()
-        return {(step, *name) for step, profile in profiles for name in boundaries(profile)}
+        return {(self.lane.source, step, *name) for step, profile in profiles for name in boundaries(profile)}

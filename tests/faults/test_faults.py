@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -10,35 +11,70 @@ from typing import Any
 
 import pytest
 
-from tests.faults import report
+from tests.faults import drops, report, small_api
+from tests.faults.aftermath import check_documents, check_lake, check_ledger
 from tests.faults.bench import Bench
-from tests.faults.lanes import SHOP, lanes
+from tests.faults.declared import tolerant
+from tests.faults.lanes import SHOP, Lane, lanes, whole_lists
 from tests.faults.story import Story
+from tests.faults.wire import HttpReader
+from tests.integration.demo.marketing_server import PLENTY, serving
 from tests.integration.harness import Stack
 
-ITEMS = int(os.environ.get("DATASTACK_FAULT_ITEMS") or 11)
+ITEMS = int(os.environ.get("DATASTACK_FAULT_ITEMS") or 22)
 SEED = int(os.environ.get("DATASTACK_FAULT_SEED") or time.time())
-AT_LEAST = 200
+AT_LEAST = 400
 
 
+@pytest.mark.timeout(1800)  # it takes a few minutes where nothing else runs
 def test_faults_leave_no_trace(stack: Stack, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     with ExitStack() as opened:
-        stories = [Story(opened.enter_context(Bench(stack)), lane) for lane in lanes(ITEMS)]
-        stack.shop(SHOP)
+        (tmp_path / "include").mkdir()
+        opened.enter_context(tolerant(tmp_path / "include"))
+        opened.callback(drops.empty, stack)
+        api = opened.enter_context(serving(small_api.__name__, **PLENTY))
+        proxied = {"api": (api.base_url.port or 0, HttpReader)}
+        stories = [Story(opened.enter_context(Bench(stack, **proxied)), lane) for lane in all_lanes()]
+        prepare(stack)
         at_once([story.tell_in_peace for story in stories])
         stack.servers.clean()
-        stack.shop(SHOP)
+        prepare(stack)
         try:
-            at_once([lambda story=story, n=n: story.tell_with_faults(SEED, n) for n, story in enumerate(stories)])
+            firsts = first_boundaries([story.lane for story in stories])
+            at_once([lambda s=s, n=n: s.tell_with_faults(SEED, n) for s, n in zip(stories, firsts, strict=True)])
         finally:
             hits = [hit for story in stories for hit in story.hits]
             (tmp_path / "faults.txt").write_text(f"{report.table(hits)}\n\n{report.errors(hits)}\n")
             with capsys.disabled():
                 print(f"\nDATASTACK_FAULT_SEED={SEED}\n{report.table(hits)}\nThe errors are in {tmp_path}/faults.txt")  # noqa: T201
     assert not [str(hit) for hit in hits if not hit.is_true], "an error says that nothing was changed, but it was"
-    missed = set.union(*(story.boundaries for story in stories)) - set.union(*(story.killed_at for story in stories))
-    assert not missed
+    boundaries = set.union(*(story.boundaries for story in stories))
+    missed = boundaries - set.union(*(story.killed_at for story in stories))
+    assert not missed, f"{len(missed)} of {Counter(each[:2] for each in boundaries)}: {sorted(missed)}"
     assert len(hits) >= AT_LEAST
+    check_lake(stack)
+    for story in stories:
+        check_ledger(stack, story.lane)
+    check_documents(stack)
+
+
+def all_lanes() -> list[Lane]:
+    return [*lanes(ITEMS), *whole_lists(ITEMS // 4), *drops.drops(ITEMS * 3 // 8)]
+
+
+def first_boundaries(told: list[Lane]) -> list[int]:
+    """How many kills the lanes of the same source have before each of them."""
+    passed: Counter[str] = Counter()
+    found = []
+    for lane in told:
+        found.append(passed[lane.source])
+        passed[lane.source] += lane.kills * len(lane.items)
+    return found
+
+
+def prepare(stack: Stack) -> None:
+    stack.shop(SHOP)
+    drops.empty(stack)
 
 
 def at_once(works: list[Callable[[], Any]]) -> None:

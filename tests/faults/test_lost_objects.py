@@ -19,15 +19,14 @@ Damage = Callable[[Stack, str], None]
 
 
 def lose(stack: Stack, key: str) -> None:
-    stack.lake.client().delete_object(Bucket="lake", Key=key)
+    stack.delete(key)
 
 
 def cut(stack: Stack, key: str) -> None:
     """Keep the beginning of an object, nothing of it at times."""
-    client = stack.lake.client()
-    content = client.get_object(Bucket="lake", Key=key)["Body"].read()
+    content = stack.get(key)
     chance = random.Random(f"{SEED}.{key.rpartition('/')[2]}")  # noqa: S311
-    client.put_object(Bucket="lake", Key=key, Body=content[: chance.randrange(len(content))])
+    stack.put(key, content[: chance.randrange(len(content))])
 
 
 @pytest.mark.parametrize("damage", [lose, cut])
@@ -46,7 +45,7 @@ def test_a_damaged_object_is_named_and_a_new_extract_heals(
         each for each in set(stack.objects(f"{zone}/")) - there if each.endswith("_manifest.json") == is_manifest
     ]
     damage(stack, victim)
-    with pytest.raises(ManifestError, match=r"(?i)clear the extract task to write the slice again") as error:
+    with pytest.raises(ManifestError, match=r"(?i)clear the task that extracts it to read the slice anew") as error:
         stack.conform(stream, key) if zone == "landing" else stack.copy(lane.source, stream, key)
     assert victim in str(error.value)
     assert stack.state() == before

@@ -1,4 +1,4 @@
-"""What passes on the wire, as events that have names: a request to S3, a statement to Postgres."""
+"""What passes on the wire, as events that have names: a request by HTTP, a statement to Postgres."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 CONNECT = "connect"
 _REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) (\S+) HTTP/1\.1\r\n")
-_RANDOM = re.compile("[0-9a-f]{5,}")  # parts of objects' names
+_VARIES = re.compile("[0-9a-f]{5,}|[0-9]+")  # parts of objects' names
 _VARIABLE = re.compile(r"'[^']*'|\$?\d+")
 _LONGEST = 60  # characters of a statement that name it
 
@@ -29,13 +29,30 @@ class HttpReader:
         if match := _REQUEST.match(data):
             path, _, query = match[2].decode().partition("?")
             _, bucket, *folders = path.split("/")
-            name = f"{folders[0]}/{_RANDOM.sub('*', folders[-1])}" if folders else bucket
+            name = f"{folders[0]}/{_VARIES.sub('*', folders[-1])}" if folders else bucket
             action = re.split("[=&]", query)[0]
             yield 0, f"{match[1].decode()} {name}{'?' if action else ''}{action}"
 
     def is_answer(self, data: bytes) -> bool:
         """Whether the server answers, or only wants the rest of the request."""
         return not data.startswith(b"HTTP/1.1 100 ")
+
+
+class BytesReader:
+    """Sees only that a connection begins, and bytes after that: what is encrypted has no events."""
+
+    def __init__(self) -> None:
+        self._is_connected = False
+
+    def read(self, data: bytes) -> Iterator[tuple[int, str]]:
+        """Yield the beginning."""
+        if not self._is_connected:
+            self._is_connected = True
+            yield 0, CONNECT
+
+    def is_answer(self, data: bytes) -> bool:
+        """Whether the server answers: it does whenever it says something."""
+        return True
 
 
 class PostgresReader:

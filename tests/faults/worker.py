@@ -1,5 +1,6 @@
 """Tries of tasks, each in a process of its own that can be killed; forked from one that has everything imported."""
 
+import logging
 import multiprocessing
 import os
 import sys
@@ -7,6 +8,7 @@ import threading
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from tests.faults import steps
@@ -44,9 +46,13 @@ class Ended:
 
 
 class Worker:
-    """Runs one try at a time."""
+    """Runs one try at a time.
 
-    def __init__(self) -> None:
+    :param log: file that all tries write to what tasks log and print.
+    """
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.faults.warm"])
         self._process: Any = None
@@ -58,7 +64,7 @@ class Worker:
         self._killed = False
         self._answer, theirs = self._context.Pipe(duplex=False)
         with self._lock:
-            self._process = self._context.Process(target=run, args=(task, try_number, theirs), daemon=True)
+            self._process = self._context.Process(target=run, args=(task, try_number, self._log, theirs), daemon=True)
             self._process.start()
         theirs.close()
 
@@ -86,9 +92,10 @@ class Worker:
             self._process.join()
 
 
-def run(task: Task, try_number: int, answer: Connection) -> None:
+def run(task: Task, try_number: int, log: Path, answer: Connection) -> None:
     """Execute a task in this process and send how it ended."""
     assert "tests.faults.warm" in sys.modules, "the imports that were to be done beforehand have failed"
+    _log_to(log)
     os.environ.update(task.environment)
     try:
         operator = steps.operator(task.source, task.stream, task.step, task.before)
@@ -97,3 +104,13 @@ def run(task: Task, try_number: int, answer: Connection) -> None:
         ended = Ended(error=f"{type(error).__name__}: {error}", details=traceback.format_exc())
     answer.send(ended)
     answer.close()
+
+
+def _log_to(log: Path) -> None:
+    """Send everything that is logged or printed to a file; libraries that log each byte stay silent."""
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    for descriptor in (1, 2):
+        os.dup2(file, descriptor)
+    logging.basicConfig(stream=sys.stderr, level=logging.DEBUG, force=True)
+    for noisy in ("botocore", "boto3", "s3transfer", "urllib3", "httpcore", "asyncssh", "paramiko"):
+        logging.getLogger(noisy).setLevel(logging.INFO)

@@ -10,11 +10,12 @@ from typing import Any
 import pyarrow as pa
 
 from datastack.contract.database_sources import DatabaseStream
+from datastack.contract.delivered import Delivered
 from datastack.contract.model import Column, Contract, Drift
 from datastack.contract.slice import Slice
 from datastack.contract.sources import MissingKeys, SoftDelete, Write
 from datastack.warehouse import postgres
-from datastack.warehouse.load import Content, Load, Outcome, RunRef
+from datastack.warehouse.load import Content, Load, Outcome, Quarantined, RunRef
 from tests.integration.harness import Stack
 
 NAME = "things"
@@ -63,14 +64,19 @@ def attempt(
     of: Contract | None = None,
     **more: Any,
 ) -> tuple[Load, pa.RecordBatch]:
-    """Make an attempt that was extracted at an hour: rows in the order of the columns, times in hours."""
+    """Make an attempt that was extracted at an hour: rows in the order of the columns, times in hours.
+
+    ``rejected`` are sizes of its quarantined parts.
+    """
     of = of or contract()
     schema = more.get("rows_schema") or of.arrow_schema
     records = [dict(zip(schema.names, map(_value, row, schema.types), strict=True)) for row in rows]
     batch = pa.RecordBatch.from_pylist(records, schema=schema)
     digest = hashlib.sha256(f"{next(_numbers)}".encode()).hexdigest()
     said = {name: more.pop(name) for name in ("cursor_high", "checksum") if name in more}
-    content = Content(digest, len(records), len(records), 1, **said)
+    rejected = tuple(Quarantined(f"{digest}/{n}", size, {"r": size}) for n, size in enumerate(more.pop("rejected", ())))
+    total = len(records) + sum(part.rows for part in rejected)
+    content = Content(digest, total, len(records), 1, quarantined=rejected, **said)
     load = Load(
         contract=of, stream=how, slice=Slice(*map(at, window)), attempt=digest[:12], manifest_key=digest,
         extracted_at=at(extracted), run=RunRef("d", "r", 1), content=content, **more,
@@ -97,6 +103,11 @@ def copy(stack: Stack, made: tuple[Load, pa.RecordBatch], keys: Iterable[int] | 
     return postgres.copy(uri(stack), load, [batch], listed)
 
 
+def delivered(key: str, version: str, modified: float) -> Delivered:
+    """Describe a version of a file, modified at an hour."""
+    return Delivered(key=key, etag=version, modified_at=at(modified), bytes=1)
+
+
 def forget(stack: Stack) -> None:
     """Drop the stream's tables and empty the ledger."""
     with stack.warehouse.connect("warehouse") as db:
@@ -110,12 +121,13 @@ def rows(stack: Stack, columns: str = "*") -> list[tuple[Any, ...]]:
 
 
 def whole(stack: Stack) -> list[tuple[Any, ...]]:
-    """Rows of the raw table with all columns of ours but the time of loading."""
+    """Rows of the raw table with all columns of ours, and for the load the attempt that it was of."""
     names = f"""
         select string_agg(quote_ident(attname), ', ' order by attname) from pg_attribute
-        where attrelid = '{TABLE}'::regclass and attnum > 0 and attname <> '_loaded_at' and not attisdropped
+        where attrelid = '{TABLE}'::regclass and attnum > 0 and attname <> '_load_id' and not attisdropped
     """
-    return rows(stack, stack.one(names))
+    attempt_of = "(select manifest_key from ops.loads as loads where loads.load_id = _load_id)"
+    return rows(stack, f"{stack.one(names)}, {attempt_of}")
 
 
 def again(made: tuple[Load, pa.RecordBatch]) -> tuple[Load, pa.RecordBatch]:

@@ -24,7 +24,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
         postgres.Server(folder / name, port, secrets["PG_POSTGRES_PASSWORD"])
         for name, port in zip(("source", "warehouse"), ports, strict=True)
     )
-    lake = object_store.Server(folder / "s3", secrets["S3_ACCESS_KEY"], secrets["S3_SECRET_KEY"])
+    lake = object_store.Server(folder / "s3", bootstrap.s3_identities(secrets))
     try:
         for server in (source, warehouse):
             bootstrap.create_databases(server.start(), secrets)

@@ -59,15 +59,32 @@ class Servers:
             db.execute(f"truncate {', '.join(table for (table,) in ledger)} restart identity")
         with self.source.connect("retail_db") as db:
             db.execute(SMALL_RETAIL)
-        client = self.lake.client()
         for key in self.objects():
-            client.delete_object(Bucket="lake", Key=key)
+            self.delete(key)
         self.api.delete("/_faults").raise_for_status()
 
     def objects(self, prefix: str = "") -> list[str]:
-        """Keys of the lake's objects."""
-        pages = self.lake.client().get_paginator("list_objects_v2").paginate(Bucket="lake", Prefix=prefix)
-        return [item["Key"] for page in pages for item in page.get("Contents", ())]
+        """Keys of the objects in both of the lake's buckets."""
+        pages = self.lake.client().get_paginator("list_objects_v2")
+        found = [page for bucket in ("lake", "landing") for page in pages.paginate(Bucket=bucket, Prefix=prefix)]
+        return [item["Key"] for page in found for item in page.get("Contents", ())]
+
+    def get(self, key: str) -> bytes:
+        """Read an object of the lake, as its administrator."""
+        return self.lake.client().get_object(Bucket=bucket_of(key), Key=key)["Body"].read()
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write an object of the lake."""
+        self.lake.client().put_object(Bucket=bucket_of(key), Key=key, Body=content)
+
+    def delete(self, key: str) -> None:
+        """Delete an object of the lake."""
+        self.lake.client().delete_object(Bucket=bucket_of(key), Key=key)
+
+
+def bucket_of(key: str) -> str:
+    """Name of the bucket that an object of the lake stands in."""
+    return "landing" if key.startswith(("landing/", "quarantine/")) else "lake"
 
 
 class Stack:
@@ -198,6 +215,18 @@ class Stack:
         """Keys of the lake's objects."""
         return self.servers.objects(prefix)
 
+    def get(self, key: str) -> bytes:
+        """Read an object of the lake."""
+        return self.servers.get(key)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write an object of the lake."""
+        self.servers.put(key, content)
+
+    def delete(self, key: str) -> None:
+        """Delete an object of the lake."""
+        self.servers.delete(key)
+
     def manifests(self, prefix: str = "") -> list[str]:
         """Keys of the lake's manifests: what exists for readers."""
         return [key for key in self.objects(prefix) if key.endswith("_manifest.json")]
@@ -256,8 +285,9 @@ def serves_objects(lake: object_store.Server) -> bool:
     """Whether what the lake holds can be read: its gateway answers before the volumes behind it do."""
     client = lake.client()
     try:
-        for item in client.list_objects_v2(Bucket="lake").get("Contents", ()):
-            client.get_object(Bucket="lake", Key=item["Key"])["Body"].read()
+        for bucket in ("lake", "landing"):
+            for item in client.list_objects_v2(Bucket=bucket).get("Contents", ()):
+                client.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
     except (BotoCoreError, ClientError):
         return False
     return True

@@ -145,7 +145,7 @@ def test_a_view_of_another_role_is_named(stack: Stack):
 
 def db_ours(stack: Stack) -> tuple[Any, ...]:
     """Values of our own columns in the only row."""
-    return stack.rows(f"select _slice_start, _loaded_at, _manifest from {TABLE}")[0]
+    return stack.rows(f"select _load_id from {TABLE}")[0]
 
 
 def test_keys_that_are_compared_widen_with_their_table(stack: Stack):
@@ -166,3 +166,46 @@ def test_a_table_that_was_merged_before_rows_were_dated(stack: Stack):
         db.execute(f"alter table {TABLE} drop column _extracted_at")
     copy(stack, attempt(stream(Write.MERGE), 2, [(1, 1, "b"), (2, 1, "c")]))
     assert rows(stack, "id, v, _extracted_at") == [(1, "b", at(2)), (2, "c", at(2))]
+
+
+LEGACY = f"""
+    alter table {TABLE}
+    add column _slice_start timestamptz, add column _loaded_at timestamptz, add column _manifest text;
+    update {TABLE} set _slice_start = 'epoch', _loaded_at = now(), _manifest = (
+        select split_part(split_part(manifest_key, '=', 2), '/', 1) from ops.loads where loads.load_id = _load_id
+    );
+    alter table {TABLE}
+    alter _slice_start set not null, alter _loaded_at set not null, alter _manifest set not null, drop _load_id;
+    create index things_slice on {TABLE} (_slice_start);
+"""
+
+
+@pytest.mark.parametrize("write", list(Write))
+def test_a_table_of_before_rows_carried_their_load(stack: Stack, write: Write):
+    how = stream(write)
+    for day in (0, 24):
+        load, batch = attempt(how, 1 + day, [(day, day, "a")], window=(day, day + 24))
+        load.manifest_key = f"conformed/attempt={load.attempt}/_manifest.json"
+        copy(stack, (load, batch))
+    before = rows(stack, "id, v, _load_id")
+    with stack.warehouse.connect("warehouse") as db:
+        db.execute(f"{LEGACY}; alter table {TABLE} owner to loader")
+    with view(stack, "staging.stg_things", "*"):  # as dbt has it, whose models read all columns
+        outcome = copy(stack, attempt(how, 90, [(48, 48, "a")], window=(48, 72)))
+        first = outcome.changes[0]
+    assert first.startswith(f"added _load_id bigint: {len(before)} rows have that of the load which brought them, 0 ha")
+    kept = [] if write is Write.REPLACE else before
+    assert rows(stack, "id, v, _load_id") == [*kept, (48, "a", outcome.load_id)]
+    assert stack.one("select to_regclass('raw_retail_db.things_slice') is null")
+    assert copy(stack, attempt(how, 91, [(0, 0, "b")])).changes == ()
+    if write in (Write.APPEND, Write.REPLACE_SLICE):
+        assert rows(stack, "id, v") == [(0, "b"), (24, "a"), (48, "a")]
+
+
+def test_rows_of_an_attempt_that_the_ledger_does_not_know(stack: Stack):
+    copy(stack, attempt(SLICED, 1, [(1, 1, "a")]))
+    with stack.warehouse.connect("warehouse") as db:
+        db.execute(LEGACY)
+    outcome = copy(stack, attempt(SLICED, 2, [(2, 30, "b")], window=(24, 48)))
+    assert outcome.changes[0].startswith("added _load_id bigint: 0 rows have that of the load which brought them, 1 ha")
+    assert rows(stack, "id, _load_id") == [(1, 0), (2, outcome.load_id)]

@@ -25,6 +25,7 @@ from tests.integration.attempts import (
     types,
 )
 from tests.integration.harness import Stack
+from tests.unit.contract.documents import conform_records
 
 WRITES = list(Write)
 ID, AT, _ = KEYED
@@ -34,7 +35,7 @@ def evolving(made: Any, extracted: float, write: Write = Write.MERGE, of: Contra
     """Conform JSON records, or a typed batch, with a contract that evolves; return the attempt and its rows."""
     of = of or contract((ID, AT), drift=Drift.EVOLVE)
     conformer = Conformer(of, Pseudonymiser(b"sixteen bytes or more"))
-    done = conformer.batch(made) if isinstance(made, pa.RecordBatch) else conformer.records(made)
+    done = conformer.batch(made) if isinstance(made, pa.RecordBatch) else conform_records(conformer, made)
     assert done.rejected.num_rows == 0
     batch = done.accepted
     window = (24 * (extracted - 1), 24 * extracted)

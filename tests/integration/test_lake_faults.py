@@ -41,18 +41,12 @@ def test_wrong_credentials_are_refused_without_being_shown(stack: Stack, wrong: 
     assert stack.loads("transactions") == []
 
 
-def test_a_connection_without_a_bucket_is_named(stack: Stack):
-    stack.connect("lake", extra={"bucket": ""})
-    with pytest.raises(ValueError, match=r"connection 'lake': its extra names no bucket"):
-        stack.extract("retail_db", "transactions", days(1))
-
-
 def copy(stack: Stack, key: str) -> Any:
     return stack.copy("retail_db", "transactions", key)
 
 
 def lose(stack: Stack, key: str) -> None:
-    stack.lake.client().delete_object(Bucket="lake", Key=key)
+    stack.delete(key)
 
 
 def cut(stack: Stack, key: str) -> None:
@@ -64,9 +58,8 @@ def flip(stack: Stack, key: str) -> None:
 
 
 def rewrite(stack: Stack, key: str, change: Callable[[bytes], bytes]) -> None:
-    client = stack.lake.client()
-    content = client.get_object(Bucket="lake", Key=key)["Body"].read()
-    client.put_object(Bucket="lake", Key=key, Body=change(content))
+    content = stack.get(key)
+    stack.put(key, change(content))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +103,7 @@ def test_a_damaged_landing_part_is_named_and_not_conformed(stack: Stack):
     landed = stack.extract("marketing_api", "campaigns", days(1))
     [part] = [key for key in stack.objects("landing/") if key.endswith(".zst")]
     cut(stack, part)
-    with pytest.raises(ManifestError, match=f"s3://lake/{part} is not what its manifest says"):
+    with pytest.raises(ManifestError, match=f"s3://landing/{part} is not what its manifest says"):
         stack.conform("campaigns", landed)
     assert stack.manifests("conformed/") == []
 
@@ -125,10 +118,9 @@ def test_a_manifest_that_does_not_add_up_is_not_loaded(stack: Stack):
 
 def test_what_is_stored_is_what_the_manifest_says(stack: Stack):
     key = stack.extract("marketing_api", "campaigns", days(1))
-    client = stack.lake.client()
-    manifest = json.loads(client.get_object(Bucket="lake", Key=key)["Body"].read())
+    manifest = json.loads(stack.get(key))
     [part] = manifest["parts"]
-    content = client.get_object(Bucket="lake", Key=part["key"])["Body"].read()
+    content = stack.get(part["key"])
     assert (len(content), hashlib.sha256(content).hexdigest()) == (part["bytes"], part["sha256"])
     lines = zstandard.ZstdDecompressor().stream_reader(content).read().splitlines()
     assert sum(len(json.loads(line)["data"]) for line in lines) == part["rows"] == 27

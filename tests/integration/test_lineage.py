@@ -72,7 +72,7 @@ def test_a_move_names_source_lake_and_warehouse(stack: Stack):
 def test_an_endpoint_is_one_chain_of_names(stack: Stack):
     extract, conform, copy, gate = run_chain(stack, "marketing_api", "campaigns")
     assert names(extract.inputs) == [(str(stack.servers.api.base_url).rstrip("/"), "/campaigns")]
-    assert names(extract.outputs) == names(conform.inputs) == [("s3://lake", "landing/marketing_api/campaigns/v1")]
+    assert names(extract.outputs) == names(conform.inputs) == [("s3://landing", "landing/marketing_api/campaigns/v1")]
     assert names(conform.outputs) == names(copy.inputs) == [("s3://lake", "conformed/marketing_api/campaigns/v1")]
     assert names(copy.outputs) == names(gate.inputs)
 

@@ -131,7 +131,7 @@ def test_a_landed_part_that_is_lost_is_read_again_by_the_next_try(chunked: Stack
     with pytest.raises(WarehouseError):
         run()
     part = next(key for key in chunked.objects("conformed") if key.endswith(".parquet"))
-    chunked.lake.client().delete_object(Bucket="lake", Key=part)
+    chunked.delete(part)
     with pytest.raises(ManifestError, match=f"s3://lake/{part} is not there"):
         chunked.move("retail_db", "transactions", YEAR)
     chunked.move("retail_db", "transactions", YEAR)
@@ -156,7 +156,7 @@ def test_a_key_that_is_personal_data_is_in_no_checkpoint(chunked: Stack):
     with reading(fails_at=1), pytest.raises(SourceError):
         chunked.move("retail_db", "households", YEAR)
     [plan] = checkpoints(chunked)
-    body = chunked.lake.client().get_object(Bucket="lake", Key=plan)["Body"].read()
+    body = chunked.get(plan)
     assert [(each["after"], each["until"]) for each in json.loads(body)["chunks"]] == [(None, None)]
 
 

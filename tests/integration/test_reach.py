@@ -143,3 +143,18 @@ def read(stack: Stack, scan: Scan) -> list[tuple[int, datetime]]:
     """Read a table as the engine does."""
     with open_table("postgres", stack.source.uri("retail_db"), scan) as table, table.read(Chunk(1)) as rows:
         return [tuple(row.values()) for batch in rows.batches for row in batch.to_pylist()]
+
+
+def test_a_column_that_is_not_stored_is_not_read(stack: Stack):
+    """A reader without any right to it is enough."""
+    stack.shop("create schema hidden; grant usage on schema hidden to retail_reader")
+    stack.shop("create table hidden.t (id integer primary key, secret text, beyond text)")
+    stack.shop("grant select (id, beyond) on hidden.t to retail_reader; insert into hidden.t values (1, 's', 'b')")
+    reader = stack.source.uri("retail_db", "retail_reader", stack.servers.secrets["PG_RETAIL_READER_PASSWORD"])
+    columns = SourceColumn("id", "integer"), SourceColumn("secret", "text", is_read=False)
+    try:
+        scan = Scan("hidden.t", columns, ("id",))
+        with open_table("postgres", reader, scan) as table, table.read(Chunk(1)) as rows:
+            assert [batch.to_pylist() for batch in rows.batches] == [[{"id": 1, "beyond": "b"}]]
+    finally:
+        stack.shop("drop schema hidden cascade")

@@ -22,7 +22,17 @@ from local.settings import PORTS_FILE, Settings
 from local.stack import Stack
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = {"postgres", "s3", "marketing_api", "replayer", "api-server", "scheduler", "dag-processor", "triggerer"}
+PROCESSES = {
+    "postgres",
+    "s3",
+    "marketing_api",
+    "replayer",
+    "partner",
+    "api-server",
+    "scheduler",
+    "dag-processor",
+    "triggerer",
+}
 
 
 @dataclass

@@ -15,21 +15,27 @@ COMPOSE = ROOT / "docker-compose.yaml"
 
 @dataclass(frozen=True)
 class Compose:
-    """A compose file: its text and its services."""
+    """A compose file: its text, its services, and the files that it puts into containers."""
 
     text: str
     services: dict[str, dict[str, Any]]
+    configs: dict[str, dict[str, Any]]
 
     @classmethod
     def load(cls, text: str | None = None) -> Self:
         """Read the project's file, or a changed one."""
         text = COMPOSE.read_text() if text is None else text
-        return cls(text, yaml.safe_load(text)["services"])
+        content = yaml.safe_load(text)
+        return cls(text, content["services"], content["configs"])
 
     def environment(self, service: str) -> dict[str, str]:
         """Return a service's variables: `${NAME}` for what the env file must have, defaults filled in."""
         values = self.services[service].get("environment", {})
         return {name: _plain(value) for name, value in values.items()}
+
+    def config(self, name: str) -> str:
+        """Return the content of a file: `${NAME}` for what the env file must have."""
+        return _plain(self.configs[name]["content"])
 
 
 def _plain(value: str) -> str:

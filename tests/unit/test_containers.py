@@ -1,16 +1,18 @@
 """Dockerfile and docker-compose.yaml say what local/ does: every check here is also shown a file that breaks it."""
 
+import json
 import os
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from functools import reduce
 from pathlib import Path
 from unittest import mock
 
 import pytest
 
-from local import airflow_env, containers, object_store, postgres, secrets_store
+from local import airflow_env, bootstrap, containers, object_store, postgres, secrets_store
 from local.settings import REPO, Settings
 from tests.unit.compose_file import COMPOSE, Compose, procfile, requirement, same, stages
 
@@ -27,7 +29,7 @@ MOVED = {
 LISTENS = {"AIRFLOW__API__HOST": "0.0.0.0"}  # noqa: S104  published on loopback only
 ADDED = {"DATASTACK_PRELOAD", "DUMB_INIT_SETSID"}
 AIRFLOW = ("airflow-init", "api-server", "scheduler", "dag-processor", "triggerer")
-DEMO = ("seed", "marketing-api", "replayer")
+DEMO = ("seed", "marketing-api", "replayer", "partner")
 SETTINGS = replace(Settings.load({}), state=STATE)
 SECRETS = {name: f"${{{name}}}" for name in secrets_store.generate()}
 
@@ -104,12 +106,17 @@ def wrong_postgres(compose: Compose) -> list[str]:
 
 def wrong_object_store(compose: Compose) -> list[str]:
     with mock.patch.object(Path, "mkdir"):
-        server = object_store.Server(STATE / "s3", "key", "secret", ports=SETTINGS.object_store_ports)
-        native = {option.replace(f"{STATE}/s3", "/data") for option in server.command()[1:]}
+        server = object_store.Server(STATE / "s3", bootstrap.s3_identities(SECRETS), ports=SETTINGS.object_store_ports)
+        moved = {str(server.identities_file): "/etc/seaweedfs/identities.json", f"{STATE}/s3": "/data"}
+        native = {reduce(lambda text, old: text.replace(old, moved[old]), moved, o) for o in server.command()[1:]}
     service = compose.services["s3"]
     found = {*service["command"]}
     wrong = [f"s3 {option}" for option in found ^ (native | {"-s3.ip.bind=0.0.0.0"})]
     wrong += [] if service["entrypoint"] == ["weed"] else ["s3 does not run weed itself"]
+    files = {each["target"]: compose.config(each["source"]) for each in service["configs"]}
+    known = json.loads(files["/etc/seaweedfs/identities.json"])
+    wrong += [] if known == object_store.rendered(server.identities.values()) else [f"s3 lets in {known}"]
+    wrong += [f"{each['target']} of s3 is open to others" for each in service["configs"] if each["mode"] != 0o400]
     return wrong + [f"s3 environment {name}" for name in compose.environment("s3").keys() ^ server.env().keys()]
 
 
@@ -193,6 +200,7 @@ MUTATIONS = [
     ("wrong_environment", "AIRFLOW__CORE__SURPRISE", "  DO_NOT_TRACK", "  AIRFLOW__CORE__SURPRISE: x\n  DO_NOT_TRACK"),
     ("wrong_demo_environment", "DEMO_RETAIL_DB_URI", "://retail_app:", "://postgres:"),
     ("wrong_demo_environment", "DEMO_MARKETING_API_CLIENT_ID", "DEMO_MARKETING_API_CLIENT_ID", "DEMO_API_CLIENT_ID"),
+    ("wrong_demo_environment", "DEMO_PARTNER_ACCESS_KEY", "_KEY: ${S3_PARTNER_ACC", "_KEY: ${S3_ADMIN_ACC"),
     ("wrong_commands", "triggerer", '"triggerer", "--skip-serve-logs"', '"triggerer"'),
     ("wrong_commands", "replayer", "\n  replayer:", "\n  player:"),
     ("wrong_commands", "DATASTACK_PRELOAD", "DATASTACK_PRELOAD: scheduler", "DATASTACK_PRELOAD: dag-processor"),
@@ -201,7 +209,9 @@ MUTATIONS = [
     ("wrong_postgres", "--auth-host", "--auth-host=scram-sha-256", "--auth-host=trust"),
     ("wrong_object_store", "-s3.iam", "-s3.iam=false", "-s3.iam=true"),
     ("wrong_object_store", "-ip.bind", "-ip.bind=127.0.0.1", "-ip.bind=0.0.0.0"),
-    ("wrong_object_store", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET"),
+    ("wrong_object_store", "WEED_JWT_SIGNING_KEY", "WEED_JWT_SIGNING_KEY:", "WEED_JWT_KEY:"),
+    ("wrong_object_store", "Write:landing", '"Read:lake", "Write:lake"', '"Read:lake", "Write:landing"'),
+    ("wrong_object_store", "/etc/seaweedfs/identities.json", "mode: 0400", "mode: 0444"),
     ("wrong_images", "postgres:18", "postgres:18.6", "postgres:18"),
     ("wrong_images", "seaweedfs:latest", "seaweedfs:4.48", "seaweedfs:latest"),
     ("wrong_images", "datastack/demo", "target: demo", "target: demos"),

@@ -28,9 +28,18 @@ create table if not exists ops.loads (
 
 alter table ops.loads
 add column if not exists checksum text,
-add column if not exists compared_keys bigint;
+add column if not exists compared_keys bigint,
+add column if not exists object_key text,
+add column if not exists object_etag text,
+add column if not exists object_modified_at timestamptz,
+add column if not exists object_bytes bigint,
+add column if not exists conformed_at timestamptz,
+add column if not exists replay_of bigint references ops.loads,
+add column if not exists superseded boolean not null default false,
+add column if not exists lake_deleted_at timestamptz;
 
 create index if not exists loads_stream on ops.loads (source, stream, slice_start);
+create index if not exists loads_object on ops.loads (source, stream, object_key) where object_key is not null;
 
 create table if not exists ops.watermarks (
     source text not null,
@@ -51,6 +60,81 @@ create table if not exists ops.quarantine (
     reasons jsonb not null,
     replayed_at timestamptz
 );
+
+alter table ops.quarantine
+add column if not exists replay_load_id bigint references ops.loads,
+add column if not exists superseded_at timestamptz,
+add column if not exists expired_at timestamptz;
+
+-- Whether a load stands: rows of the raw table may come from it still. Rows give way to a later load of their slice, or
+-- of their file, and to any later snapshot; none give way to loads that enter by key. Of a load that is cut, a later one
+-- has taken the place of some rows, and nothing tells of which. A replay stands with the load that it is of.
+create or replace view ops.load_states as
+select
+    loads.load_id,
+    origin.load_id as origin_id,
+    not origin.superseded and not coalesce(later.covers, false) as stands,
+    coalesce(later.cuts, false) as is_cut
+from ops.loads as loads
+inner join ops.loads as origin on origin.load_id = coalesce(loads.replay_of, loads.load_id)
+left join lateral (
+    select
+        bool_or(
+            newer.write_disposition <> 'replace_slice'
+            or (newer.slice_start <= origin.slice_start and newer.slice_end >= origin.slice_end)
+        ) as covers,
+        count(*) > 0 as cuts
+    from ops.loads as newer
+    where
+        newer.source = origin.source
+        and newer.stream = origin.stream
+        and newer.load_id > origin.load_id
+        and newer.replay_of is null
+        and not newer.superseded
+        and case newer.write_disposition
+            when 'replace' then true
+            when 'replace_slice'
+                then newer.slice_start < origin.slice_end and newer.slice_end > origin.slice_start
+            when 'append'
+                then newer.object_key = origin.object_key
+                or (
+                    newer.object_key is null
+                    and origin.object_key is null
+                    and newer.slice_start <= origin.slice_start
+                    and newer.slice_end >= origin.slice_end
+                )
+            else false
+        end
+) as later on true;
+
+-- Rows that were set aside and can be replayed: those of loads that stand.
+create or replace view ops.open_quarantine as
+select
+    quarantine.quarantine_id,
+    quarantine.part_key,
+    quarantine.rows,
+    quarantine.reasons,
+    origin.load_id,
+    origin.source,
+    origin.stream,
+    origin.slice_start,
+    origin.slice_end,
+    origin.extracted_at,
+    origin.object_key,
+    origin.object_etag,
+    origin.object_modified_at,
+    origin.object_bytes,
+    attempts.contract_version
+from ops.quarantine as quarantine
+inner join ops.loads as attempts using (load_id)
+inner join ops.load_states as states using (load_id)
+inner join ops.loads as origin on origin.load_id = states.origin_id
+where
+    quarantine.replayed_at is null
+    and quarantine.superseded_at is null
+    and quarantine.expired_at is null
+    and states.stands
+    and not states.is_cut;
 
 create table if not exists ops.gate_results (
     gate_result_id bigint generated always as identity primary key,

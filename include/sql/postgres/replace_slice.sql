@@ -1,4 +1,4 @@
 delete from {table}
 where
-    {dated} >= $1::timestamptz
-    and {dated} < $2::timestamptz
+    {cursor} >= $1::timestamptz
+    and {cursor} < $2::timestamptz

@@ -8,14 +8,18 @@ grant temporary on database {database} to loader, transformer;
 create schema if not exists ops authorization loader;
 create schema if not exists raw_retail_db authorization loader;
 create schema if not exists raw_marketing_api authorization loader;
+create schema if not exists raw_promotions authorization loader;
+create schema if not exists raw_leaflets authorization loader;
 create schema if not exists staging authorization transformer;
 create schema if not exists intermediate authorization transformer;
 create schema if not exists build_retail authorization transformer;
 create schema if not exists marts authorization transformer;
 create schema if not exists ml authorization transformer;
 
-grant usage on schema raw_retail_db, raw_marketing_api to transformer;
+grant usage on schema raw_retail_db, raw_marketing_api, raw_promotions, raw_leaflets to transformer;
 alter default privileges for role loader in schema raw_retail_db grant select on tables to transformer;
 alter default privileges for role loader in schema raw_marketing_api grant select on tables to transformer;
+alter default privileges for role loader in schema raw_promotions grant select on tables to transformer;
+alter default privileges for role loader in schema raw_leaflets grant select on tables to transformer;
 
 grant usage on schema marts to analyst, ml;

@@ -11,15 +11,12 @@ pa.set_memory_pool(pa.system_memory_pool())
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def repeated(value: datetime | str, count: int) -> pa.Array:
-    """A moment or a text so many times; not by pa.scalar, which imports pandas."""
+def repeated(value: datetime | int, count: int) -> pa.Array:
+    """A moment or a whole number so many times; not by pa.scalar, which imports pandas."""
+    kind: pa.DataType = pa.int64()
     if isinstance(value, datetime):
-        microseconds = (value - EPOCH) // timedelta(microseconds=1)
-        moments = np.full(count, microseconds, np.int64)
-        return pa.Array.from_buffers(pa.timestamp("us", "UTC"), count, [None, pa.py_buffer(moments)])
-    text = value.encode()
-    offsets = np.arange(count + 1, dtype=np.int32) * np.int32(len(text))
-    return pa.Array.from_buffers(pa.string(), count, [None, pa.py_buffer(offsets), pa.py_buffer(text * count)])
+        kind, value = pa.timestamp("us", "UTC"), (value - EPOCH) // timedelta(microseconds=1)
+    return pa.Array.from_buffers(kind, count, [None, pa.py_buffer(np.full(count, value, np.int64))])
 
 
 def validity(array: pa.Array) -> np.ndarray:
@@ -46,6 +43,13 @@ def variable(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     _, offsets, data = array.buffers()
     window = np.frombuffer(offsets, np.int32)[array.offset : array.offset + len(array) + 1]
     return np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8), window
+
+
+def may_hold_nul(array: pa.Array) -> bool:
+    """Whether a byte 0 stands among values of variable size, those behind nulls included."""
+    data, offsets = variable(array)
+    used = data[offsets[0] : offsets[-1]]
+    return bool(len(used)) and not used.min()
 
 
 def _bits(bits: pa.Buffer, array: pa.Array) -> np.ndarray:

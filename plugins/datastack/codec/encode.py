@@ -1,6 +1,6 @@
 """Turns Arrow record batches into a binary COPY stream."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,10 +32,14 @@ class Encoder:
 
         :raises EncodeError: naming the column with a value that its type does not take.
         """
-        parts = (batch.slice(at, SLICE_ROWS) for at in range(0, batch.num_rows, SLICE_ROWS))
-        return b"".join(self._rows(part) for part in parts)
+        return b"".join(self.blocks(batch))
 
-    def _rows(self, batch: pa.RecordBatch) -> bytes:
+    def blocks(self, batch: pa.RecordBatch) -> Iterator[memoryview]:
+        """Encode a batch, some rows at a time."""
+        for at in range(0, batch.num_rows, SLICE_ROWS):
+            yield self._rows(batch.slice(at, SLICE_ROWS))
+
+    def _rows(self, batch: pa.RecordBatch) -> memoryview:
         columns = [_column(*each) for each in zip(batch.schema.names, batch.columns, self._types, strict=True)]
         sizes = np.full(batch.num_rows, 2, np.int64)
         for column in columns:
@@ -46,7 +50,7 @@ class Encoder:
         put.put_field_counts(out, places, len(self._types))
         for column in columns:
             column.put(out, places)
-        return out.tobytes()
+        return out.data
 
 
 @dataclass

@@ -2,11 +2,16 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from datastack.codec.buffers import may_hold_nul
+from datastack.codec.json_records import suspects
+from datastack.codec.spans import spans_of
 
 # https://www.postgresql.org/docs/current/datatype-numeric.html: digits before and behind the point.
 MOST_WHOLE_DIGITS, MOST_SCALE = 131_072, 16_383
@@ -23,6 +28,9 @@ _UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 _ANY_UUID = re.compile(r"[0-9a-f]{4}(-?[0-9a-f]{4}){7}")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(\\\\)*\\u0000")
 
+HAS_NUL = "has a NUL character, which Postgres can't store"
+HAS_HALF = "has half a surrogate pair, which Postgres can't store"
+
 
 class UnfitError(ValueError):
     """A value can't be stored as its type; the message says why and does not show it."""
@@ -34,13 +42,32 @@ def canonical(values: pa.Array, type_: str) -> pa.Array:
     :param values: in the Arrow type of the contract type.
     :raises UnfitError: if there is one that Postgres can't store.
     """
+    written, unfit = fitting(values, type_)
+    for reason in unfit.values():
+        raise UnfitError(reason)
+    return written
+
+
+def fitting(values: pa.Array, type_: str) -> tuple[pa.Array, dict[int, str]]:
+    """Values of a contract type in their one form; and the reason for each that Postgres can't store, null there.
+
+    :param values: in the Arrow type of the contract type.
+    """
     if type_ == "numeric":
         return _rewritten(values, _NUMERIC, numeric_text, MOST_SCALE)
     if type_ == "uuid":
         return _rewritten(values, _UUID, _uuid_text)
-    if type_ in ("text", "text[]"):
-        _no_nul(values.flatten() if type_ == "text[]" else values)
-    return values
+    if type_ == "text":
+        if not may_hold_nul(values):  # as good as always, and found out in no time
+            return values, {}
+        reasons = dict.fromkeys(pc.indices_nonzero(pc.match_substring(values, "\0")).to_pylist(), HAS_NUL)
+        return nulled(values, reasons), reasons
+    if type_ == "text[]":
+        bad = pc.match_substring(values.flatten(), "\0")
+        lists = pc.list_parent_indices(values).filter(pc.fill_null(bad, False)).to_pylist()
+        reasons = dict.fromkeys(lists, HAS_NUL)
+        return nulled(values, reasons), reasons
+    return values, {}
 
 
 def numeric_text(text: str) -> str:
@@ -63,28 +90,54 @@ def numeric_text(text: str) -> str:
     return format(number, "f")
 
 
-def documents(values: pa.Array) -> pa.Array:
-    """Texts of JSON documents that Postgres can keep as jsonb.
+def documents(texts: pa.Array) -> tuple[pa.Array, dict[int, str]]:
+    """Texts of JSON documents; and the reason for each that Postgres can't keep as jsonb, null there.
 
-    :raises UnfitError: if there is another one.
+    Those that a quick look does not find to be fine are looked at one by one.
     """
-    for text in values.to_pylist():
-        if text is not None:
-            _check_document(text)
-    return values
+    reasons = {}
+    for index in suspects(spans_of(texts)):
+        try:
+            check_document(texts[index].as_py())
+        except UnfitError as error:
+            reasons[index] = str(error)
+    return nulled(texts, reasons), reasons
 
 
-def _rewritten(values: pa.Array, form: str, rewrite: Callable[[str], str], length: int | None = None) -> pa.Array:
+def nulled(values: pa.Array, reasons: Iterable[int]) -> pa.Array:
+    """Values with null at some indices."""
+    if not reasons:
+        return values
+    kept = np.ones(len(values), np.uint8)
+    kept[list(reasons)] = 0
+    return pc.if_else(mask(kept), values, pa.nulls(len(values), values.type))
+
+
+def mask(flags: np.ndarray) -> pa.Array:
+    """Arrow's booleans of a byte a value; not by pa.array, which imports pandas."""
+    packed = pa.py_buffer(np.packbits(flags, bitorder="little"))
+    return pa.Array.from_buffers(pa.bool_(), len(flags), [None, packed])
+
+
+def _rewritten(
+    values: pa.Array, form: str, rewrite: Callable[[str], str], length: int | None = None
+) -> tuple[pa.Array, dict[int, str]]:
     """Values with those rewritten that are not of the form, or longer than ``length``; the others cost no Python."""
     is_right = pc.match_substring_regex(values, form)
     if length:
         is_right = pc.and_(is_right, pc.less_equal(pc.binary_length(values), length))
-    is_right = pc.fill_null(is_right, True)
-    wrong = pc.invert(is_right)
+    wrong = pc.invert(pc.fill_null(is_right, True))
     if not pc.any(wrong).as_py():
-        return values
-    rewritten = pa.array([rewrite(text) for text in values.filter(wrong).to_pylist()], pa.string())
-    return pc.replace_with_mask(values, wrong, rewritten)
+        return values, {}
+    reasons: dict[int, str] = {}
+    rewritten: list[str | None] = []
+    for index, text in zip(pc.indices_nonzero(wrong).to_pylist(), values.filter(wrong).to_pylist(), strict=True):
+        try:
+            rewritten.append(rewrite(text))
+        except UnfitError as error:
+            reasons[index] = str(error)
+            rewritten.append(None)
+    return pc.replace_with_mask(values, wrong, pa.array(rewritten, pa.string())), reasons
 
 
 def _uuid_text(text: str) -> str:
@@ -97,12 +150,11 @@ def _uuid_text(text: str) -> str:
     return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
 
-def _no_nul(values: pa.Array) -> None:
-    if pc.any(pc.match_substring(values, "\0")).as_py():
-        raise UnfitError("has a NUL character, which Postgres can't store")
+def check_document(text: str) -> None:
+    """Make sure that Postgres can keep a JSON document as jsonb.
 
-
-def _check_document(text: str) -> None:
+    :raises UnfitError: if it can't.
+    """
     try:
         document = json.loads(text, parse_int=numeric_text, parse_float=numeric_text, parse_constant=_no_constant)
         if "\\u" in text:
@@ -110,13 +162,13 @@ def _check_document(text: str) -> None:
     except RecursionError:
         raise UnfitError("is JSON that is nested too deeply") from None
     except UnicodeEncodeError:
-        raise UnfitError("has half a surrogate pair, which Postgres can't store") from None
+        raise UnfitError(HAS_HALF) from None
     except UnfitError:
         raise
     except ValueError:
         raise UnfitError("is not JSON") from None
     if _ESCAPED_NUL.search(text):
-        raise UnfitError("has a NUL character, which Postgres can't store")
+        raise UnfitError(HAS_NUL)
 
 
 def _no_constant(name: str) -> None:

@@ -17,8 +17,6 @@ def cast(values: pa.Array, target: pa.DataType) -> pa.Array:
         return canonical(values.cast(target), "numeric")  # Arrow writes small ones with an exponent
     if pa.types.is_floating(source) and pa.types.is_decimal(target):
         return values.cast(pa.string()).cast(target)  # Arrow rounds floats, and refuses to round text
-    if pa.types.is_string(source) and pa.types.is_time(target):
-        return _times(values, target)
     done = values.cast(target)
     if _may_be_cut(source, target) and not pc.all(_is_same(values, done), min_count=0).as_py():
         raise UnfitError(f"is more than a {_NAMES.get(target, target)} holds")
@@ -40,8 +38,3 @@ def _is_same(values: pa.Array, done: pa.Array) -> pa.Array:
     values = values.cast(pa.timestamp(values.type.unit))  # in UTC, as the date is
     return pc.equal(values, done.cast(values.type, safe=False))
 
-
-def _times(values: pa.Array, target: pa.DataType) -> pa.Array:
-    """Times of day from text: Arrow reads those of timestamps only."""
-    moments = pc.binary_join_element_wise("1970-01-01", values, " ")
-    return moments.cast(pa.timestamp("us")).cast(target)

@@ -1,5 +1,6 @@
 """Contracts as frozen models: what the rest of the engine knows of an ODCS file."""
 
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,6 +85,18 @@ class Tolerance(Frozen):
         return rejected == 0 or (rejected <= self.rows and rejected <= self.share * total)
 
 
+YOUNGEST = timedelta(days=2)  # what is younger may belong to a run that is under way
+_KeptFor = Annotated[timedelta, Field(ge=YOUNGEST)]
+
+
+class Retention(Frozen):
+    """How long an attempt is kept in each zone of the lake, counted from when it was written; None for ever."""
+
+    landing: _KeptFor | None = timedelta(days=30)
+    quarantine: _KeptFor = timedelta(days=90)
+    conformed: _KeptFor = timedelta(days=400)
+
+
 class Contract(Frozen):
     """What one stream promises."""
 
@@ -97,6 +110,7 @@ class Contract(Frozen):
     minimum_rows: int = Field(ge=1)
     drift: Drift = Drift.DISCARD
     tolerance: Tolerance = Tolerance()
+    retention: Retention = Retention()
     file: Path
 
     @property

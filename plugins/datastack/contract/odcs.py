@@ -16,7 +16,7 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 from datastack.contract.errors import DeclarationError, from_validation
 from datastack.contract.model import Column, Contract, Privacy
 
-_OURS = {"path", "privacy", "drift", "quarantine"}
+_OURS = {"path", "privacy", "drift", "quarantine", "retention"}
 
 
 def read_contract(file: Path, source: str, stream: str) -> Contract:

@@ -32,14 +32,16 @@ class Pseudonymiser:
         encoded = pc.dictionary_encode(pc.cast(values, pa.string()))
         if len(self._known) > self._remembered:
             self._known.clear()
-        distinct = pa.array([self._one(text) for text in encoded.dictionary.to_pylist()], pa.string())
-        return distinct.take(encoded.indices)
+        texts = encoded.dictionary.to_pylist()
+        pseudonyms = [*map(self._known.get, texts)]
+        if None in pseudonyms:
+            pseudonyms = [known or self._new(text) for known, text in zip(pseudonyms, texts, strict=True)]
+        return pa.array(pseudonyms, pa.string()).take(encoded.indices)
 
-    def _one(self, text: str) -> str:
-        if (known := self._known.get(text)) is None:
-            digest = hmac.digest(self._key, text.encode(), "sha256")
-            known = self._known[text] = digest[:_HASH_BYTES].hex()
-        return known
+    def _new(self, text: str) -> str:
+        digest = hmac.digest(self._key, text.encode(), "sha256")
+        made = self._known[text] = digest[:_HASH_BYTES].hex()
+        return made
 
 
 def protect(values: pa.Array, column: Column, pseudonymiser: Pseudonymiser) -> pa.Array:

@@ -1,5 +1,6 @@
 """Finds declarations by name: sources, their streams' contracts, and SQL files."""
 
+import ast
 import os
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,15 +10,16 @@ from typing import Annotated
 
 import pydantic
 
-from datastack.contract.api_sources import ApiSource
+from datastack.contract.api_sources import ApiSource, PythonStream
 from datastack.contract.database_sources import DatabaseSource, DatabaseStream, Incremental
+from datastack.contract.documents import check_document_contract
 from datastack.contract.errors import DeclarationError, from_validation
-from datastack.contract.file_sources import FileSource
+from datastack.contract.file_sources import DocumentStream, FileSource
+from datastack.contract.json_paths import check_paths
 from datastack.contract.model import Contract, Privacy
 from datastack.contract.odcs import read_contract, read_yaml
 from datastack.contract.sources import SoftDelete, Stream, Write
 
-KINDS = ("postgres", "mysql", "mssql", "oracle", "sqlite", "trino", "bigquery", "rest_api", "files")
 IN_TIME = ("timestamptz", "timestamp", "date")
 Source = Annotated[DatabaseSource | ApiSource | FileSource, pydantic.Field(discriminator="kind")]
 _SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource | FileSource] = pydantic.TypeAdapter(Source)
@@ -48,15 +50,17 @@ def load_source(name: str) -> Declared:
     :raises DeclarationError: naming file, field and remedy.
     """
     file = include_dir() / "sources" / f"{name}.yml"
+    content = read_yaml(file)
     try:
-        source = _SOURCE.validate_python(read_yaml(file))
+        source = _SOURCE.validate_python(content)
     except pydantic.ValidationError as error:
-        raise from_validation(file, error, KINDS) from error
+        raise from_validation(file, error, content) from error
     if source.name != name:
         raise DeclarationError(file, "name", f"is {source.name!r}", f"Give the file's own name, {name!r}.")
     contracts = {stream: read_contract(contract_file(name, stream), name, stream) for stream in source.streams}
     for stream, contract in contracts.items():
         _check_together(file, source, stream, contract)
+    _check_function(source)
     _check_no_orphans(file, source)
     return Declared(source, contracts)
 
@@ -64,6 +68,26 @@ def load_source(name: str) -> Declared:
 def contract_file(source: str, stream: str) -> Path:
     """Return where the contract of a stream stands."""
     return include_dir() / "contracts" / source / f"{stream}.odcs.yaml"
+
+
+def source_function(source: str) -> Path:
+    """Return where the function stands that reads streams of a source which no declaration fits."""
+    return include_dir() / "sources" / f"{source}.py"
+
+
+def _check_function(source: Source) -> None:
+    """Look for it without running it: DAG files are parsed often."""
+    if not isinstance(source, ApiSource) or not any(isinstance(each, PythonStream) for each in source.streams.values()):
+        return
+    file, remedy = source_function(source.name), "Write it as def pages(api, stream, window), yielding answers."
+    try:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise DeclarationError(file, "(whole file)", "there is no such file", remedy) from error
+    except (SyntaxError, ValueError) as error:
+        raise DeclarationError(file, "(whole file)", f"not valid Python: {error}", "Correct the syntax.") from error
+    if not any(isinstance(each, ast.FunctionDef) and each.name == "pages" for each in tree.body):
+        raise DeclarationError(file, "pages", "there is no such function", remedy)
 
 
 def _check_together(file: Path, source: Source, name: str, contract: Contract) -> None:
@@ -80,6 +104,9 @@ def _check_together(file: Path, source: Source, name: str, contract: Contract) -
         _check_keyed(file, name, stream, contract)
     if isinstance(stream, DatabaseStream):
         _check_database_stream(file, name, stream, contract)
+    if isinstance(stream, DocumentStream):
+        check_document_contract(file, name, contract)
+    check_paths(file, name, stream, contract)
 
 
 def _check_keyed(file: Path, name: str, stream: Stream, contract: Contract) -> None:

@@ -19,6 +19,11 @@ class Zone(StrEnum):
     CONFORMED = "conformed"  # fits its contract, in Parquet
     QUARANTINE = "quarantine"  # did not fit, with the reason
 
+    @property
+    def is_as_received(self) -> bool:
+        """Whether personal data stands here in clear text: such zones have a bucket and an access of their own."""
+        return self is not Zone.CONFORMED
+
 
 @dataclass(frozen=True)
 class Place:

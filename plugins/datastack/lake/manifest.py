@@ -1,12 +1,14 @@
 """The manifest: written last, it names every part of an attempt and what must be in it."""
 
 import hashlib
-from datetime import datetime
+from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from datastack.contract.delivered import Delivered
+from datastack.contract.model import Contract
 from datastack.contract.slice import Slice
+from datastack.lake.layout import Place
 
 
 class ManifestError(ValueError):
@@ -78,7 +80,8 @@ class Manifest(Written):
 
     ``keys`` are parts with the keys of all rows that the source has, where they were asked for. ``cursor_high`` is the
     highest cursor value that was read, as text: the watermark. ``landing`` is the key of the manifest of what was
-    received, where that was kept.
+    received, where that was kept, ``conformed_at`` the time at which rows were made of it, and ``delivered`` the file
+    that it was, if it was one.
     """
 
     source: str
@@ -91,6 +94,8 @@ class Manifest(Written):
     keys: tuple[Part, ...] = ()
     cursor_high: str | None = None
     landing: str | None = None
+    conformed_at: datetime | None = None
+    delivered: Delivered | None = None
 
     @model_validator(mode="after")
     def _counts_reconcile(self) -> "Manifest":
@@ -128,5 +133,39 @@ class Manifest(Written):
             problem = error.errors()[0]
             raise ManifestError(
                 f"manifest {key} is not valid ({'.'.join(map(str, problem['loc']))}: {problem['msg']}). "
-                "Clear the extract task to write the slice again"
+                "Clear the task that extracts it to read the slice anew"
             ) from error
+
+
+def manifest_of(
+    contract: Contract,
+    place: Place,
+    written: Written,
+    extracted_at: datetime,
+    *,
+    landed: tuple[str, Manifest] | None = None,
+    keys: tuple[Part, ...] = (),
+    cursor_high: str | None = None,
+) -> Manifest:
+    """Describe an attempt; counts are reconciled on the way.
+
+    :param landed: key and content of the manifest of what was received, where that is a step of its own: the attempt
+        is of the same file, if it is one.
+    """
+    landing, received = landed or (None, None)
+    parts = received.parts if received else written.parts
+    return Manifest(
+        **dict(written),
+        source=place.source,
+        stream=place.stream,
+        contract_version=contract.version,
+        slice_start=place.slice.start,
+        slice_end=place.slice.end,
+        attempt=place.attempt,
+        extracted_at=extracted_at,
+        keys=keys,
+        cursor_high=cursor_high,
+        landing=landing,
+        conformed_at=datetime.now(UTC) if landed else None,
+        delivered=parts[0].delivered if len(parts) == 1 else None,
+    )

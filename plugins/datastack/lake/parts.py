@@ -1,10 +1,12 @@
 """Writes rows and records into parts of a good size, and reads them back in bounded memory."""
 
 import io
-from collections.abc import Callable, Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import IO, Self, cast
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
@@ -16,10 +18,11 @@ from datastack.lake.store import HashingStream, LakeStore
 
 # Loading begins with the first part, and holds one in memory; Redshift wants between 1 MB and 1 GB:
 # https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-use-multiple-files.html
-PART_BYTES = 8 * 1024 * 1024
+PART_BYTES = 4 * 1024 * 1024
 ROW_GROUP_BYTES = 4 * 1024 * 1024  # in memory: bounds what a part needs there, however wide its rows are
 BATCH_ROWS = 64 * 1024
-
+LINES_BYTES = 4 * 1024 * 1024  # of lines that are read at once
+PART_SECONDS = 60.0  # after which a part of lines lands as it is: what is lost if a worker dies while an API is slow
 
 Landed = Callable[[Part], None]
 
@@ -154,8 +157,18 @@ class LinesParts(_Parts):
 
     suffix = "jsonl.zst"
 
-    def __init__(self, lake: LakeStore, place: Place, part_bytes: int = PART_BYTES) -> None:
-        super().__init__(lake, place, Zone.LANDING, PART, part_bytes)
+    def __init__(
+        self,
+        lake: LakeStore,
+        place: Place,
+        stem: str = PART,
+        part_bytes: int = PART_BYTES,
+        landed: Landed = lambda part: None,
+        before: Sequence[Part] = (),
+    ) -> None:
+        """Go on after the parts that have landed ``before``."""
+        super().__init__(lake, place, Zone.LANDING, stem, part_bytes, landed)
+        self.parts += before
 
     def write(self, body: bytes, rows: int) -> None:
         """Add one JSON body of ``rows`` records; line breaks, which JSON has between values only, become spaces."""
@@ -163,8 +176,14 @@ class LinesParts(_Parts):
         self._compressed.write(body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n")
         self._wrote(rows)
 
+    def land_old(self, seconds: float) -> None:
+        """Land what was written, if the first of it was so long ago."""
+        if self._open is not None and time.monotonic() - self._begun >= seconds:
+            self._close()
+
     def _start(self, stack: ExitStack, stream: HashingStream) -> None:
-        compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+        self._begun = time.monotonic()
+        compressor = zstandard.ZstdCompressor(level=1, write_checksum=True)  # 3 takes three times as long for nothing
         # The lake closes the stream itself.
         self._compressed = stack.enter_context(compressor.stream_writer(cast("IO[bytes]", stream), closefd=False))
 
@@ -177,3 +196,31 @@ def read_lines(lake: LakeStore, parts: Iterable[Part]) -> Iterator[bytes]:
     for part in parts:
         reader = zstandard.ZstdDecompressor().stream_reader(lake.read_part(part))
         yield from io.BufferedReader(reader, 1 << 20)
+
+
+def read_line_batches(lake: LakeStore, parts: Sequence[Part]) -> Iterator[tuple[Part, int, pa.Array]]:
+    """Yield the bodies that :class:`LinesParts` wrote, many at a time.
+
+    These are the part, the number of the first body in it from 1 on, and the bodies as bytes with their line breaks.
+
+    :raises ManifestError: if a part is missing or not what the manifest says.
+    """
+    with ahead((lake.read_part(part) for part in parts), items=1) as contents:
+        for part, content in zip(parts, contents, strict=True):
+            first, held = 1, b""
+            reader = zstandard.ZstdDecompressor().stream_reader(content)
+            while block := reader.read(LINES_BYTES):
+                block = held + block
+                ends = [0, *_line_ends(block)]
+                held = block[ends[-1] :]
+                if len(ends) > 1:
+                    buffers = [None, pa.py_buffer(np.array(ends, np.int32)), pa.py_buffer(block)]
+                    yield part, first, pa.Array.from_buffers(pa.binary(), len(ends) - 1, buffers)
+                    first += len(ends) - 1
+
+
+def _line_ends(block: bytes) -> Iterator[int]:
+    at = block.find(b"\n") + 1
+    while at:
+        yield at
+        at = block.find(b"\n", at) + 1

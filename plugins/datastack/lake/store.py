@@ -1,4 +1,7 @@
-"""Reads and writes the lake's objects; every byte is counted and hashed on its way."""
+"""Reads and writes the lake's objects; every byte is counted and hashed on its way.
+
+What is as received, personal data in clear text, stands in a bucket with an access of its own.
+"""
 
 import hashlib
 import io
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.fs as pafs
 
+from datastack.lake.layout import Zone
 from datastack.lake.manifest import Manifest, ManifestError, Part
 
 
@@ -30,11 +34,26 @@ def s3(
 
 
 @dataclass(frozen=True)
-class LakeStore:
-    """A bucket behind a pyarrow filesystem; ``compression=None`` keeps that from packing .zst objects once more."""
+class Bucket:
+    """A bucket behind a pyarrow filesystem, which holds the credentials for it."""
 
     filesystem: pafs.FileSystem
-    bucket: str
+    name: str
+
+
+_AS_RECEIVED = tuple(zone.value for zone in Zone if zone.is_as_received)
+
+
+@dataclass(frozen=True)
+class LakeStore:
+    """Two buckets as one: a key's zone says in which of them it stands.
+
+    ``landing`` holds the zones of what is as received, ``lake`` everything else. They may be the same.
+    ``compression=None`` keeps pyarrow from packing .zst objects once more.
+    """
+
+    lake: Bucket
+    landing: Bucket
 
     def write_manifest(self, key: str, manifest: Manifest) -> None:
         """Store the manifest: from now on the attempt exists."""
@@ -53,30 +72,48 @@ class LakeStore:
         :raises ManifestError: if it is missing, or its size or checksum is not that of the manifest.
         :raises OSError: if the lake fails; names the object.
         """
-        path = self._path(part.key)
-        with self._named("reading", part.key), self.filesystem.open_input_file(path) as file:
+        filesystem, path = self._at(part.key)
+        with self.named("reading", part.key), filesystem.open_input_file(path) as file:
             content = file.read_buffer()
         if len(content) != part.bytes or hashlib.sha256(content).hexdigest() != part.sha256:
-            raise ManifestError(
-                f"{self.uri(part.key)} is not what its manifest says ({len(content)} bytes, expected {part.bytes}). "
-                "Nothing was loaded from it; clear the extract task to write the slice again"
-            )
+            raise self.altered(part, len(content))
         return content
+
+    def altered(self, part: Part, size: int) -> ManifestError:
+        """Say that an object is another one than was written."""
+        return ManifestError(
+            f"{self.uri(part.key)} is not what its manifest says ({size} bytes, expected {part.bytes}). "
+            "Nothing was loaded from it; clear the task that extracts it to read the slice anew"
+        )
+
+    @contextmanager
+    def stream_part(self, part: Part) -> Iterator["CheckedStream"]:
+        """Open a part that is too large to be fetched whole, to be read from front to end.
+
+        :raises ManifestError: if it is missing or, at the end of the block, not what its manifest says.
+        :raises OSError: if the lake fails; names the object.
+        """
+        filesystem, path = self._at(part.key)
+        with self.named("reading", part.key):
+            file = filesystem.open_input_stream(path, compression=None)
+        with file:
+            stream = CheckedStream(self, part, file)
+            yield stream
+            stream.check()
 
     @contextmanager
     def open_part(self, key: str) -> Iterator["HashingStream"]:
         """Open an object for writing; an exception leaves no object that a manifest could name."""
-        with (
-            self._named("writing", key),
-            self.filesystem.open_output_stream(self._path(key), compression=None) as raw,
-        ):
+        filesystem, path = self._at(key)
+        with self.named("writing", key), filesystem.open_output_stream(path, compression=None) as raw:
             stream = HashingStream(raw)
             yield stream
             stream.flush()
 
     def write(self, key: str, content: bytes) -> None:
         """Store a small object."""
-        with self._named("writing", key), self.filesystem.open_output_stream(self._path(key)) as stream:
+        filesystem, path = self._at(key)
+        with self.named("writing", key), filesystem.open_output_stream(path) as stream:
             stream.write(content)
 
     def read(self, key: str) -> bytes:
@@ -85,46 +122,83 @@ class LakeStore:
         :raises ManifestError: if it is missing.
         :raises OSError: if the lake fails; names the object.
         """
-        with (
-            self._named("reading", key),
-            self.filesystem.open_input_stream(self._path(key), compression=None) as stream,
-        ):
+        filesystem, path = self._at(key)
+        with self.named("reading", key), filesystem.open_input_stream(path, compression=None) as stream:
             return stream.read()
+
+    def head(self, key: str, size: int) -> bytes:
+        """Fetch the first bytes of an object, up to so many.
+
+        :raises ManifestError: if it is missing.
+        """
+        filesystem, path = self._at(key)
+        with self.named("reading", key), filesystem.open_input_file(path) as file:
+            return file.read(size)
 
     def exists(self, key: str) -> bool:
         """Whether there is such an object."""
-        with self._named("looking for", key):
-            return self.filesystem.get_file_info(self._path(key)).type == pafs.FileType.File
+        filesystem, path = self._at(key)
+        with self.named("looking for", key):
+            return filesystem.get_file_info(path).type == pafs.FileType.File
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of the objects in a folder, sorted."""
-        folder = pafs.FileSelector(self._path(prefix), allow_not_found=True)
-        with self._named("listing", prefix):
-            return sorted(f"{prefix}/{info.base_name}" for info in self.filesystem.get_file_info(folder))
+        filesystem, path = self._at(prefix)
+        folder = pafs.FileSelector(path, allow_not_found=True)
+        with self.named("listing", prefix):
+            return sorted(f"{prefix}/{info.base_name}" for info in filesystem.get_file_info(folder))
 
     def delete(self, key: str) -> None:
         """Delete an object, if it is there."""
-        with self._named("deleting", key), suppress(FileNotFoundError):
-            self.filesystem.delete_file(self._path(key))
+        filesystem, path = self._at(key)
+        with self.named("deleting", key), suppress(FileNotFoundError):
+            filesystem.delete_file(path)
 
     def uri(self, key: str) -> str:
         """Return the object's address as people and tools write it."""
-        return f"s3://{self.bucket}/{key}"
+        return f"s3://{self._bucket(key).name}/{key}"
 
-    def _path(self, key: str) -> str:
-        return f"{self.bucket}/{key}"
+    def _bucket(self, key: str) -> Bucket:
+        return self.landing if key.partition("/")[0] in _AS_RECEIVED else self.lake
+
+    def _at(self, key: str) -> tuple[pafs.FileSystem, str]:
+        bucket = self._bucket(key)
+        return bucket.filesystem, f"{bucket.name}/{key}"
 
     @contextmanager
-    def _named(self, doing: str, key: str) -> Iterator[None]:
+    def named(self, doing: str, key: str) -> Iterator[None]:
         """Name the object in every error: some of S3's own don't say which object they are about."""
         try:
             yield
         except FileNotFoundError as error:
             raise ManifestError(
-                f"{self.uri(key)} is not there. Clear the extract task to write the slice again"
+                f"{self.uri(key)} is not there. Clear the task that extracts it to read the slice anew"
             ) from error
         except OSError as error:
             raise OSError(f"{doing} {self.uri(key)} failed: {error}") from error
+
+
+class CheckedStream:
+    """A part on its way, counted and hashed."""
+
+    def __init__(self, lake: LakeStore, part: Part, file: pa.NativeFile) -> None:
+        self._lake, self._part, self._file = lake, part, file
+        self._sha, self._count = hashlib.sha256(), 0
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes; none at the end."""
+        with self._lake.named("reading", self._part.key):
+            block: bytes = self._file.read(size)
+        self._sha.update(block)
+        self._count += len(block)
+        return block
+
+    def check(self) -> None:
+        """Read what is left, and compare all of it with what the manifest says."""
+        while self.read(1 << 20):
+            pass
+        if self._count != self._part.bytes or self._sha.hexdigest() != self._part.sha256:
+            raise self._lake.altered(self._part, self._count)
 
 
 class HashingStream(io.RawIOBase):

@@ -39,6 +39,17 @@ def api_name(base_url: str, path: str) -> tuple[str, str]:
     return f"{parts.scheme}://{parts.netloc}", path
 
 
+def folder_name(store: str, address: str, folder: str) -> tuple[str, str]:
+    """Namespace and name of a folder of files: of a bucket, or below the address of a web or SFTP server."""
+    if store == "s3":
+        bucket, _, prefix = folder.strip("/").partition("/")
+        return f"s3://{bucket}", prefix or "/"
+    if store == "sftp":
+        return f"sftp://{address}", folder
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}", f"/{'/'.join(filter(None, [parts.path.strip('/'), folder.strip('/')]))}"
+
+
 def read_from(name: tuple[str, str], columns: "pa.Schema | None" = None) -> "InputDataset":
     """Describe a dataset that is read."""
     from openlineage.client.event_v2 import InputDataset

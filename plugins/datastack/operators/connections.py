@@ -1,17 +1,24 @@
 """Turns Airflow connections into what the engine takes. The only place that reads a secret."""
 
-from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode, urlsplit
 
 from airflow.sdk import BaseHook, Connection
 
 from datastack.contract.privacy import Pseudonymiser
 
 if TYPE_CHECKING:
-    from datastack.lake.store import LakeStore
+    from datastack.contract.file_sources import FileSource
+    from datastack.lake.inventory import Inventory, Shelf
+    from datastack.lake.layout import Zone
+    from datastack.lake.store import Bucket, LakeStore
     from datastack.quality.gate import Warehouse
+    from datastack.source.files.sftp import SftpLogin
+    from datastack.source.files.store import FileStore
+    from datastack.source.rest.secrets import Credentials
 
 LAKE = "lake"
+LANDING = "landing"
 LOADER = "warehouse_loader"
 TRANSFORMER = "warehouse_transformer"
 PRIVACY_KEY = "privacy_key"
@@ -72,15 +79,32 @@ def soda_warehouse(conn_id: str) -> "Warehouse":
     )
 
 
-def lake_store(conn_id: str = LAKE) -> "LakeStore":
-    """Lake behind an AWS connection: ``bucket`` in its extra, ``endpoint_url`` there for S3-compatible stores."""
+def lake_store() -> "LakeStore":
+    """Lake behind two AWS connections: one for what is as received, one for everything else."""
+    from datastack.lake.store import LakeStore
+
+    return LakeStore(lake=_bucket(LAKE), landing=_bucket(LANDING))
+
+
+def lake_inventory() -> "Inventory":
+    """List and delete in the lake, behind the same two connections."""
+    from datastack.lake.inventory import Inventory
+
+    return Inventory(lake=_shelf(LAKE), landing=_shelf(LANDING))
+
+
+def lake_bucket(zone: "Zone") -> str:
+    """Name of the bucket that a zone stands in."""
+    return _bucket_name(LANDING if zone.is_as_received else LAKE)
+
+
+def _bucket(conn_id: str) -> "Bucket":
+    """Bucket behind an AWS connection; ``endpoint_url`` in its extra for S3-compatible stores."""
     from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
 
-    from datastack.lake.store import LakeStore, s3
+    from datastack.lake.store import Bucket, s3
 
-    extra = connection(conn_id).extra_dejson
-    if not extra.get("bucket"):
-        raise BadConnectionError(f'connection {conn_id!r}: its extra names no bucket; add {{"bucket": "…"}}')
+    name, extra = _bucket_name(conn_id), connection(conn_id).extra_dejson
     hook: AwsGenericHook = AwsGenericHook(aws_conn_id=conn_id)
     credentials = hook.get_credentials(region_name=extra.get("region_name"))
     filesystem = s3(
@@ -90,7 +114,23 @@ def lake_store(conn_id: str = LAKE) -> "LakeStore":
         extra.get("region_name"),
         extra.get("endpoint_url"),
     )
-    return LakeStore(filesystem, extra["bucket"])
+    return Bucket(filesystem, name)
+
+
+def _shelf(conn_id: str) -> "Shelf":
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+
+    from datastack.lake.inventory import Shelf
+
+    hook: AwsGenericHook = AwsGenericHook(aws_conn_id=conn_id, client_type="s3")
+    return Shelf(hook.get_conn(), _bucket_name(conn_id))
+
+
+def _bucket_name(conn_id: str) -> str:
+    name = connection(conn_id).extra_dejson.get("bucket")
+    if not name:
+        raise BadConnectionError(f'connection {conn_id!r}: its extra names no bucket; add {{"bucket": "…"}}')
+    return str(name)
 
 
 def pseudonymiser(conn_id: str = PRIVACY_KEY) -> Pseudonymiser:
@@ -100,6 +140,23 @@ def pseudonymiser(conn_id: str = PRIVACY_KEY) -> Pseudonymiser:
     except ValueError:
         raise BadConnectionError(f"connection {conn_id!r}: its password is not a hexadecimal key") from None
     return Pseudonymiser(key)
+
+
+def api(conn_id: str) -> tuple[str, "Credentials"]:
+    """Address and credentials of a REST API.
+
+    The connection's host may be a whole address, with a path; else ``schema`` is its scheme, https unless given.
+    """
+    from datastack.source.rest.secrets import Credentials
+
+    conn = connection(conn_id)
+    host = _required(conn, "host")
+    parts = urlsplit(host if "://" in host else f"{conn.schema or 'https'}://{host}")
+    if conn.port:
+        parts = parts._replace(netloc=f"{parts.hostname}:{conn.port}")
+    extra = {name: str(value) for name, value in conn.extra_dejson.items()}
+    address = parts._replace(query="", fragment="").geturl().rstrip("/")
+    return address, Credentials(conn_id, conn.login or "", conn.password or "", extra)
 
 
 def _required(conn: Connection, field: str) -> str:
@@ -149,3 +206,63 @@ def _key_path(conn_id: str, extra: dict[str, str]) -> str:
             "letters, digits and /_.-~ only"
         )
     return path
+
+
+def file_store(source: "FileSource") -> "FileStore":
+    """Store of files behind a connection; connect to it by ``with``.
+
+    For SFTP, extra holds the server's public ``host_key``; it may hold ``private_key``, ``private_key_passphrase``.
+
+    :raises BadConnectionError: naming the field that is missing.
+    """
+    if source.store == "s3":
+        from datastack.source.files.s3 import S3Store
+
+        return S3Store(_s3_client(source.connection), source.folder)
+    if source.store == "http":
+        from datastack.source.files.http import HttpLogin, HttpStore
+
+        conn = connection(source.connection)
+        address, _ = api(source.connection)
+        return HttpStore(HttpLogin(address, conn.login, conn.password), source.folder)
+    from datastack.source.files.sftp import SftpStore
+
+    return SftpStore(_sftp_login(connection(source.connection)), source.folder)
+
+
+def folder_name(source: "FileSource") -> tuple[str, str]:
+    """Lineage name of a source's folder."""
+    from datastack.lineage.datasets import folder_name
+
+    conn = connection(source.connection)
+    address = api(source.connection)[0] if source.store == "http" else f"{conn.host or ''}:{conn.port or 22}"
+    return folder_name(source.store, address, source.folder)
+
+
+def _s3_client(conn_id: str) -> Any:
+    from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+    from botocore.config import Config
+
+    config = Config(connect_timeout=10, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 5})
+    hook: AwsGenericHook = AwsGenericHook(aws_conn_id=conn_id, client_type="s3", config=config)
+    return hook.get_conn()
+
+
+def _sftp_login(conn: Connection) -> "SftpLogin":
+    from datastack.source.files.sftp import SftpLogin
+
+    extra = {name: str(value) for name, value in conn.extra_dejson.items()}
+    if not extra.get("host_key"):
+        raise BadConnectionError(
+            f'connection {conn.conn_id!r}: its extra names no host_key; add {{"host_key": "ssh-ed25519 AAAA…"}}, the '
+            "server's public key as its owner gives it, not as the network does"
+        )
+    return SftpLogin(
+        host=_required(conn, "host"),
+        port=conn.port or 22,
+        user=_required(conn, "login"),
+        host_key=extra["host_key"],
+        password=conn.password,
+        private_key=extra.get("private_key"),
+        passphrase=extra.get("private_key_passphrase"),
+    )

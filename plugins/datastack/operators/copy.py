@@ -21,7 +21,8 @@ class LoadingOperator(StreamOperator):
         """Load what a manifest names; return status, load id and rows."""
         from datastack.operators.movement import copy_manifest
 
-        self._manifest = manifest = lake.read_manifest(key)
+        manifest = lake.read_manifest(key)
+        self._manifests = (*self._manifests, manifest)
         stream = self.declared.source.streams[self.stream]
         uri = connections.postgres_uri(connections.LOADER)
         return self.told(*copy_manifest(lake, self.contract, stream, key, manifest, uri, run_ref(context)))
@@ -41,9 +42,10 @@ class LoadingOperator(StreamOperator):
 
 
 class CopyOperator(LoadingOperator):
-    """Loads a slice in one transaction. Returns status, load id and rows.
+    """Loads a slice in one transaction, or each of several. Returns status, load id and rows, or a list of them.
 
-    :param manifest_key: what the extract or conform task returned.
+    :param manifest_key: what the extract or conform task returned: a key, or a list of them, which are loaded in this
+        order. What an earlier try has loaded of them is found loaded.
     """
 
     template_fields: Sequence[str] = (*StreamOperator.template_fields, "manifest_key")
@@ -52,9 +54,12 @@ class CopyOperator(LoadingOperator):
         super().__init__(**kwargs)
         self.manifest_key = manifest_key
 
-    def execute(self, context: Any) -> dict[str, Any]:
-        """Copy the slice."""
-        return self.load_manifest(connections.lake_store(), self.manifest_key, context)
+    def execute(self, context: Any) -> dict[str, Any] | list[dict[str, Any]]:
+        """Copy the slice, or the slices."""
+        lake = connections.lake_store()
+        if isinstance(self.manifest_key, str):
+            return self.load_manifest(lake, self.manifest_key, context)
+        return [self.load_manifest(lake, key, context) for key in self.manifest_key]
 
     def lineage(self) -> tuple[list[Any], list[Any]]:
         """The stream in the lake, and its raw table."""

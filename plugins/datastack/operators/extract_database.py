@@ -120,7 +120,7 @@ class DatabaseOperator(StreamOperator):
 
         return Scan(
             table=self.table.table,
-            columns=tuple(SourceColumn(column.path, column.type) for column in self.contract.columns),
+            columns=tuple(SourceColumn(each.path, each.type, each.is_stored) for each in self.contract.columns),
             key=tuple(map(self.contract.path_of, self.contract.key)),
             range=range_,
             timezone=ZoneInfo(self._source.timezone) if self._source.timezone else None,

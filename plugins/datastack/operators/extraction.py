@@ -20,7 +20,7 @@ from datastack.contract.privacy import Pseudonymiser
 from datastack.contract.slice import Slice
 from datastack.lake.checkpoint import Checkpoint, Plan, PlannedChunk, ReadChunk
 from datastack.lake.layout import Place
-from datastack.lake.manifest import Manifest, Part
+from datastack.lake.manifest import Manifest, Part, Written, manifest_of
 from datastack.lake.store import LakeStore
 from datastack.operators.conforming import store_conformed
 from datastack.source.database import Chunk, OpenTable
@@ -91,14 +91,7 @@ class Extraction:
     def finish(self, table: OpenTable) -> Manifest:
         """Describe what all chunks brought; counts are reconciled on the way."""
         written = [self.read[planned.number].written for planned in self.plan.chunks]
-        return Manifest(
-            source=self.contract.source,
-            stream=self.contract.stream,
-            contract_version=self.contract.version,
-            slice_start=self.window.start,
-            slice_end=self.window.end,
-            attempt=self.plan.attempt,
-            extracted_at=self.extracted_at,
+        whole = Written(
             source_rows=sum(each.source_rows for each in written),
             parts=tuple(part for each in written for part in each.parts),
             quarantine=tuple(part for each in written for part in each.quarantine),
@@ -107,9 +100,10 @@ class Extraction:
             evolved=self.evolved,
             discarded=_sum(each.discarded for each in written),
             reasons=_sum(each.reasons for each in written),
-            keys=self._keys(table) if self.stream.deletes and self.stream.deletes.by == "key" else (),
-            cursor_high=self._cursor_high(table),
         )
+        keys = self._keys(table) if self.stream.deletes and self.stream.deletes.by == "key" else ()
+        high = self._cursor_high(table)
+        return manifest_of(self.contract, self.place, whole, self.extracted_at, keys=keys, cursor_high=high)
 
     def _landed(self, reading: list[Future[None]]) -> Iterator[Part]:
         """Parts of chunks that are being read, until all are."""

@@ -12,7 +12,7 @@ from datastack.lake.manifest import Manifest
 from datastack.lake.parts import read_batches
 from datastack.lake.store import LakeStore
 from datastack.operators.extraction import Extraction
-from datastack.operators.loading import content_of, load_of, new_load
+from datastack.operators.loading import content_of, load_of, rows_schema
 from datastack.source.database import OpenTable
 from datastack.warehouse import postgres
 from datastack.warehouse.load import Load, Outcome, RunRef
@@ -43,16 +43,16 @@ def move(
     lake, parts = extraction.lake, extraction.parts(table)
     first = list(filter(None, [next(parts, None)]))  # with it, the columns are known
     written: list[Manifest] = []
-    load = new_load(
-        extraction.contract,
-        extraction.stream,
-        extraction.window,
-        extraction.plan.attempt,
-        extraction.place.manifest(Zone.CONFORMED),
-        extraction.extracted_at,
-        run,
-        extraction.columns,
-        extraction.evolved,
+    load = Load(
+        contract=extraction.contract,
+        stream=extraction.stream,
+        slice=extraction.window,
+        attempt=extraction.plan.attempt,
+        manifest_key=extraction.place.manifest(Zone.CONFORMED),
+        extracted_at=extraction.extracted_at,
+        run=run,
+        rows_schema=rows_schema(extraction.columns),
+        evolved=extraction.evolved,
     )
 
     def rows() -> Iterator[pa.RecordBatch]:

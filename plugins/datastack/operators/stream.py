@@ -3,7 +3,6 @@
 import uuid
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from airflow.sdk import BaseOperator
 from datastack.contract.model import Contract
 from datastack.contract.registry import Declared, load_source
 from datastack.lake.layout import Place, Zone
-from datastack.lake.manifest import Manifest, Written
+from datastack.lake.manifest import Manifest
 from datastack.lineage import datasets
 from datastack.operators import connections
 from datastack.warehouse.load import RunRef
@@ -36,7 +35,7 @@ class StreamOperator(BaseOperator):
     """
 
     template_fields: Sequence[str] = ("source", "stream")
-    _manifest: Manifest | None = None  # what was moved, for lineage
+    _manifests: tuple[Manifest, ...] = ()  # what was moved, for lineage
 
     def __init__(self, *, source: str, stream: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -66,7 +65,7 @@ class StreamOperator(BaseOperator):
 
         :raises ToleranceError: if too many rows went to quarantine. They stay there to be looked at.
         """
-        self._manifest = manifest
+        self._manifests = (*self._manifests, manifest)
         self.log.info("%s.%s %s: %s", self.source, self.stream, place.slice, manifest)
         self._tolerate(lake, manifest)
         key = place.manifest(zone)
@@ -97,31 +96,18 @@ class StreamOperator(BaseOperator):
     @property
     def moved(self) -> tuple[int, int]:
         """Rows and bytes that were moved; none of a move that failed before it could say."""
-        return (self._manifest.rows, self._manifest.size) if self._manifest else (0, 0)
+        return sum(each.rows for each in self._manifests), sum(each.size for each in self._manifests)
 
     def lineage(self) -> tuple[list[Any], list[Any]]:
         """Inputs and outputs of the move."""
         raise NotImplementedError
 
 
-def manifest_of(contract: Contract, place: Place, written: Written, extracted_at: datetime) -> Manifest:
-    """Describe an attempt; counts are reconciled on the way."""
-    return Manifest(
-        **dict(written),
-        source=place.source,
-        stream=place.stream,
-        contract_version=contract.version,
-        slice_start=place.slice.start,
-        slice_end=place.slice.end,
-        attempt=place.attempt,
-        extracted_at=extracted_at,
-    )
-
-
 def lake_dataset(operator: StreamOperator, zone: Zone) -> tuple[str, str]:
     """Lineage name of an operator's stream in a zone."""
-    bucket = connections.connection(connections.LAKE).extra_dejson.get("bucket", "")
-    return datasets.lake_name(bucket, zone, operator.source, operator.stream, operator.contract.major)
+    return datasets.lake_name(
+        connections.lake_bucket(zone), zone, operator.source, operator.stream, operator.contract.major
+    )
 
 
 def lake_output(operator: StreamOperator, zone: Zone, columns: Any = None, columns_from: Any = None) -> Any:

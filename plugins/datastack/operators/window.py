@@ -13,6 +13,17 @@ def is_given(context: Any) -> bool:
     return bool(context["params"].get("window_start"))
 
 
+def given(context: Any) -> Slice | None:
+    """Window that a person gave the run by its ``window_start`` and ``window_end`` params, if one did.
+
+    :raises ValueError: if only one of the params is set, or they are not a window.
+    """
+    start, end = (context["params"].get(name) for name in ("window_start", "window_end"))
+    if bool(start) != bool(end):
+        raise ValueError("set both window_start and window_end, or neither of them")
+    return Slice.parse(start, end) if start and end else None
+
+
 def window(context: Any, schedule: str) -> Slice:
     """Slice of a run: its ``window_start`` and ``window_end`` params, else its data interval.
 
@@ -21,11 +32,8 @@ def window(context: Any, schedule: str) -> Slice:
     :param schedule: the DAG's cron expression.
     :raises ValueError: if only one of the params is set, or they are not a window.
     """
-    start, end = (context["params"].get(name) for name in ("window_start", "window_end"))
-    if bool(start) != bool(end):
-        raise ValueError("set both window_start and window_end, or neither of them")
-    if start and end:
-        return Slice.parse(start, end)
+    if by_hand := given(context):
+        return by_hand
     run = context["dag_run"]
     if run.data_interval_start and run.data_interval_end and run.data_interval_start < run.data_interval_end:
         return Slice(run.data_interval_start, run.data_interval_end)

@@ -1,14 +1,21 @@
 """Arranges a source's streams: move each of them to the warehouse, gate it, then announce them together."""
 
-from airflow.providers.standard.operators.empty import EmptyOperator
-from airflow.sdk import TaskGroup
+from typing import Any
 
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import TaskGroup, TriggerRule
+
+from datastack.contract.api_sources import AnyApiStream, ApiSource, ChildTable
 from datastack.contract.database_sources import DatabaseSource
-from datastack.contract.registry import load_source
+from datastack.contract.file_sources import DocumentStream, FileSource, FileStream
+from datastack.contract.registry import Source, load_source
+from datastack.operators.arrival import AwaitFilesOperator
 from datastack.operators.conform import ConformOperator
 from datastack.operators.copy import CopyOperator, LoadingOperator
 from datastack.operators.extract_api import ExtractApiOperator
 from datastack.operators.extract_database import ExtractDatabaseOperator, PlanChunksOperator, ReadChunksOperator
+from datastack.operators.extract_documents import ExtractDocumentsOperator
+from datastack.operators.extract_files import ExtractFilesOperator
 from datastack.operators.gate import GateStreamOperator
 from datastack.operators.move import MoveDatabaseOperator
 from datastack.pipelines.assets import raw_assets
@@ -19,17 +26,26 @@ def ingest_streams(source: str) -> None:
 
     They are updated together, so that whoever is scheduled on them sees a source whole.
     """
-    announce = EmptyOperator(task_id="announce", outlets=raw_assets(source))
-    for stream in load_source(source).source.streams:
-        _stream(source, stream) >> announce
-
-
-def _stream(source: str, stream: str) -> TaskGroup:
-    names = {"source": source, "stream": stream}
+    # A stream without anything new is skipped; one that was loaded is news.
+    some = TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    announce = EmptyOperator(task_id="announce", outlets=raw_assets(source), trigger_rule=some)
     declared = load_source(source).source
+    landed: dict[str, Any] = {}
+    for stream in declared.parents_first if isinstance(declared, ApiSource) else declared.streams:
+        _stream(declared, stream, landed) >> announce
+
+
+def _stream(declared: Source, stream: str, landed: dict[str, Any]) -> TaskGroup:
+    """Add a stream's tasks.
+
+    :param landed: what the extract tasks of an API's streams return, by stream.
+    """
+    names = {"source": declared.name, "stream": stream}
     with TaskGroup(stream) as group:
-        if not isinstance(declared, DatabaseSource):
-            loaded: LoadingOperator = _api(names)
+        if isinstance(declared, FileSource):
+            loaded: LoadingOperator = _files(names, declared.streams[stream])
+        elif not isinstance(declared, DatabaseSource):
+            loaded = _api(names, declared.streams[stream], landed)
         elif (tasks := declared.streams[stream].chunks.tasks) > 1:
             loaded = _spread(names, tasks)
         else:
@@ -38,9 +54,26 @@ def _stream(source: str, stream: str) -> TaskGroup:
     return group
 
 
-def _api(names: dict[str, str]) -> CopyOperator:
-    """An API's answer is kept as received, then conformed."""
-    landed = ExtractApiOperator(task_id="extract", **names)
+def _api(names: dict[str, str], stream: AnyApiStream, landed: dict[str, Any]) -> CopyOperator:
+    """An API's answer is kept as received, then conformed; a child table is within the answer for another stream."""
+    if isinstance(stream, ChildTable):
+        key = landed[stream.of]
+    else:
+        parent = landed[stream.parent.stream] if stream.parent else None
+        extract = ExtractApiOperator(task_id="extract", parent_manifest_key=parent, **names)
+        key = landed[names["stream"]] = extract.output
+    conformed = ConformOperator(task_id="conform", manifest_key=key, **names)
+    return CopyOperator(task_id="copy", manifest_key=conformed.output, **names)
+
+
+def _files(names: dict[str, str], stream: FileStream | DocumentStream) -> CopyOperator:
+    """Files are kept as delivered, then conformed; of documents, the warehouse has a row on each."""
+    if isinstance(stream, DocumentStream):
+        documents = ExtractDocumentsOperator(task_id="extract", **names)
+        return CopyOperator(task_id="copy", manifest_key=documents.output, **names)
+    landed = ExtractFilesOperator(task_id="extract", **names)
+    if stream.wait:
+        AwaitFilesOperator(task_id="await", **names) >> landed
     conformed = ConformOperator(task_id="conform", manifest_key=landed.output, **names)
     return CopyOperator(task_id="copy", manifest_key=conformed.output, **names)
 

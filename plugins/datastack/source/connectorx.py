@@ -113,7 +113,9 @@ class Table:
     def read(self, chunk: Chunk) -> Iterator[Read]:
         """Open a chunk; its count grows with each page."""
         read = Read(0, iter(()))
-        read.batches = self._pages(read, self._selected, self._range, chunk)
+        unread = {self._column(column.name) for column in self._scan.columns if not column.is_read}
+        selected = [one for column, one in zip(self._columns, self._selected, strict=True) if column not in unread]
+        read.batches = self._pages(read, selected, self._range, chunk)
         yield read
 
     @contextmanager

@@ -27,7 +27,7 @@ class CopyStream:
 
     def __init__(self, uri: str, snapshot: str, query: str) -> None:
         self._uri, self._snapshot, self._query = uri, snapshot, query
-        self._blocks: queue.Queue[bytes | None] = queue.Queue(BLOCKS_AHEAD)
+        self._blocks: queue.Queue[list[bytes] | None] = queue.Queue(BLOCKS_AHEAD)
         self._failure: BaseException | None = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="copy-stream", daemon=True)
@@ -49,9 +49,9 @@ class CopyStream:
         self._thread.join()
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield blocks; raise the driver's error where it stopped the stream."""
+        """Yield the bytes as they came; raise the driver's error where it stopped the stream."""
         while (block := self._blocks.get()) is not None:
-            yield block
+            yield from block
         if self._failure:
             raise self._failure
 
@@ -84,8 +84,8 @@ class CopyStream:
         finally:
             connection.terminate()
 
-    async def put(self, block: bytes) -> None:
-        """Hand a block over; wait without holding up the loop while the reader is behind."""
+    async def put(self, block: list[bytes]) -> None:
+        """Hand pieces over; wait without holding up the loop while the reader is behind."""
         while not self._stopped.is_set():
             try:
                 return self._blocks.put_nowait(block)
@@ -115,5 +115,5 @@ class _Sink:
 
     async def flush(self) -> None:
         if self._pieces:
-            block, self._pieces, self._size = b"".join(self._pieces), [], 0
+            block, self._pieces, self._size = self._pieces, [], 0
             await self._stream.put(block)

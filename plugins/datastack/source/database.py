@@ -23,10 +23,14 @@ class Range:
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column that the contract wants: its name at the source, and the contract's type."""
+    """A column that the contract has: its name at the source, and the contract's type.
+
+    What is not stored is not read either: it stays where it is.
+    """
 
     name: str
     type: str
+    is_read: bool = True
 
 
 @dataclass(frozen=True)

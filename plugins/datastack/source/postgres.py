@@ -72,7 +72,8 @@ class PostgresTable:
     @contextmanager
     def read(self, chunk: Chunk) -> Iterator[Read]:
         """Open a chunk; count and rows are one statement's. Safe to use from several threads."""
-        with self._stream(list(self._columns), self._from(chunk)) as read:
+        unread = {column.name for column in self._scan.columns if not column.is_read}
+        with self._stream([name for name in self._columns if name not in unread], self._from(chunk)) as read:
             yield read
 
     @contextmanager

@@ -4,7 +4,7 @@ from datastack.contract.sources import Write
 from datastack.contract.sql import identifier
 from datastack.warehouse.load import Load
 
-_OURS = {"_slice_start": "timestamptz not null", "_loaded_at": "timestamptz not null", "_manifest": "text not null"}
+_OURS = {"_load_id": "bigint not null"}  # of ops.loads, which has all else there is to say about it
 _KEYED = {"_extracted_at": "timestamptz not null"}
 _VERSIONED = {
     "_valid_from": "timestamptz not null",

@@ -1,5 +1,6 @@
 """Brings Arrow batches into a table by binary COPY."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -8,12 +9,19 @@ import pyarrow as pa
 from datastack.codec.ahead import ahead
 from datastack.codec.decode import HEADER
 from datastack.codec.encode import TRAILER, Encoder
-from datastack.contract.sql import identifiers
+from datastack.contract.sql import identifier, identifiers
 from datastack.contract.types import arrow_type
 from datastack.warehouse.catalogue import found_columns
+from datastack.warehouse.rows import Rows
 
-BLOCK_ROWS = 8 * 1024
-BLOCKS_AHEAD = 4
+BLOCKS_AHEAD = 2
+
+
+def ingest(db: Any, rows: Rows, *table: str) -> None:
+    """Add rows to a table, given by its schema and name, or its name only; take the time that it takes."""
+    begun = time.monotonic()
+    copy_in(db, identifier(*table), rows.schema.names, rows)
+    rows.seconds["copy"] = time.monotonic() - begun
 
 
 def copy_in(db: Any, table: str, columns: Sequence[str], batches: Iterable[pa.RecordBatch]) -> int:
@@ -35,14 +43,12 @@ def copy_in(db: Any, table: str, columns: Sequence[str], batches: Iterable[pa.Re
     return int(db.rowcount)
 
 
-def _encoded(kinds: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[bytes]:
+def _encoded(kinds: list[str], batches: Iterable[pa.RecordBatch]) -> Iterator[memoryview]:
     encoder = Encoder(kinds)
     targets = [arrow_type(kind) for kind in kinds]
     for batch in batches:
         arrays = [_cast(array, target) for array, target in zip(batch.columns, targets, strict=True)]
-        typed = pa.RecordBatch.from_arrays(arrays, names=batch.schema.names)
-        for at in range(0, typed.num_rows, BLOCK_ROWS):
-            yield encoder.rows(typed.slice(at, BLOCK_ROWS))
+        yield from encoder.blocks(pa.RecordBatch.from_arrays(arrays, names=batch.schema.names))
 
 
 def _cast(array: pa.Array, target: pa.DataType) -> pa.Array:

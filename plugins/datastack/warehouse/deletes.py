@@ -8,8 +8,8 @@ them decides about such keys alone, and about keys alive only if it is the newes
 
 from datastack.contract.sql import identifier, identifiers, sql
 from datastack.warehouse.catalogue import found_columns
-from datastack.warehouse.indexes import derived
-from datastack.warehouse.load import Load, WarehouseError
+from datastack.warehouse.copy_in import ingest
+from datastack.warehouse.load import Load, WarehouseError, derived
 from datastack.warehouse.staging import Work, create_temporary
 
 TOUCHED = "datastack_touched"
@@ -33,11 +33,14 @@ def names(load: Load) -> dict[str, str]:
 def compare(work: Work, staged: str) -> None:
     """Learn from the source's keys which were deleted, and which live again; list those in ``TOUCHED``.
 
+    Rows that are replayed come without a list: their own keys were seen, and of others nothing is learnt.
+
     :param staged: the load's rows: their keys count as seen too.
     :raises WarehouseError: if the load has no keys with it.
     """
     db, load, parts = work.db, work.load, names(work.load)
-    if work.keys is None:
+    is_list = load.replay_of is None
+    if work.keys is None and is_list:
         raise WarehouseError(
             f"loading {load}: its deletes are found by key, but no keys were read. Nothing was changed; clear the "
             "task that extracts it to read them with the rows"
@@ -46,11 +49,12 @@ def compare(work: Work, staged: str) -> None:
     is_new = _make_known(work, types, parts)
     create_temporary(db, TOUCHED, types)
     create_temporary(db, _LISTED, types)
-    work.ingest(db, work.keys, _LISTED, None)
+    if work.keys is not None:
+        ingest(db, work.keys, _LISTED)
     db.execute(f"insert into {_LISTED} select {parts['key']} from {staged}")  # noqa: S608 quoted
     db.execute(f"analyze {_LISTED}")
     values = (load.extracted_at, load.contract.source, load.contract.stream)
-    for step in ("keys_missed", "keys_back", "keys_new"):
+    for step in (*["keys_missed"] * is_list, "keys_back", "keys_new"):
         db.execute(sql(f"postgres/{step}", **parts), values)
     if is_new:
         db.execute(f"alter table {parts['known']} add primary key ({parts['key']})")

@@ -1,5 +1,6 @@
 """What enters the warehouse in one transaction, and what came of it."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,6 +8,7 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from datastack.contract.delivered import Delivered
 from datastack.contract.model import Contract
 from datastack.contract.slice import Slice
 from datastack.contract.sources import MissingKeys, SoftDelete, Stream
@@ -42,7 +44,8 @@ class Quarantined:
 class Content:
     """What a manifest says of an attempt, for the ledger.
 
-    ``checksum`` is that of the rows; ``cursor_high`` the highest cursor value that was read, as text.
+    ``checksum`` is that of the rows; ``cursor_high`` the highest cursor value that was read, as text;
+    ``contract_version`` that which the rows were conformed to, where it may be another than the load's.
     """
 
     manifest_digest: str
@@ -52,17 +55,19 @@ class Content:
     quarantined: tuple[Quarantined, ...] = ()
     cursor_high: str | None = None
     checksum: str | None = None
+    contract_version: str | None = None
 
 
 @dataclass
 class Load:
-    """One attempt at one slice.
+    """One attempt at one slice, or at one delivered file.
 
     Its manifest may be yet to come when its first rows are loaded: :meth:`seal` adds what that says, at the latest
     when the rows are exhausted. ``rows_schema`` is that of the rows; None stands for the contract's. Rows that were
     conformed to another version of the contract may lack columns of this one, or have columns of narrower types.
     ``evolved`` maps columns that the contract has not to their types; each is a field of the schema, or a member of
-    the schema's field ``_extra``.
+    the schema's field ``_extra``. ``conformed_at`` is set where rows were made of what had been received before.
+    ``replay_of`` is the load whose quarantined rows these are.
     """
 
     contract: Contract
@@ -75,6 +80,9 @@ class Load:
     rows_schema: pa.Schema | None = None
     evolved: Mapping[str, str] = field(default_factory=dict)
     content: Content | None = None
+    delivered: Delivered | None = None
+    conformed_at: datetime | None = None
+    replay_of: int | None = None
 
     def seal(self, content: Content) -> None:
         """Add what the manifest says."""
@@ -121,7 +129,8 @@ class Load:
         return raw_schema(self.contract.source)
 
     def __str__(self) -> str:
-        return f"{self.contract.source}.{self.contract.stream} {self.slice}"
+        of_file = f" ({self.delivered.key})" if self.delivered else ""
+        return f"{self.contract.source}.{self.contract.stream} {self.slice}{of_file}"
 
 
 class Status(StrEnum):
@@ -129,7 +138,7 @@ class Status(StrEnum):
 
     LOADED = "loaded"
     ALREADY_LOADED = "already loaded"  # the ledger holds this manifest: nothing to do
-    SUPERSEDED = "superseded"  # a newer snapshot is in place
+    SUPERSEDED = "superseded"  # newer rows are in place
 
 
 @dataclass(frozen=True)
@@ -151,3 +160,9 @@ class Outcome:
 def raw_schema(source: str) -> str:
     """Warehouse schema that holds a source's raw tables."""
     return f"raw_{source}"
+
+
+def derived(stream: str, suffix: str) -> str:
+    """Name of what belongs to a stream, of at most 63 bytes: Postgres cuts longer ones, and two may become one."""
+    name = f"{stream}_{suffix}"
+    return name if len(name) <= 63 else f"{stream[:40]}_{hashlib.sha256(name.encode()).hexdigest()[:12]}_{suffix}"

@@ -8,8 +8,11 @@ from datastack.contract.sources import Write
 from datastack.contract.sql import identifier, sql
 from datastack.warehouse.catalogue import found_columns
 from datastack.warehouse.columns import deleted_at, ours, wanted
-from datastack.warehouse.load import Load, WarehouseError
+from datastack.warehouse.load import Load, WarehouseError, derived
 from datastack.warehouse.widening import common_type, converted, settles, widens
+
+# What rows have that came before there was such a column: no load, and an age that gives way to any other.
+_UNKNOWN = {"_load_id": "0", "_extracted_at": "epoch"}
 
 
 @dataclass
@@ -67,15 +70,31 @@ def _add_ours(db: Any, load: Load, table: RawTable) -> None:
     for column, kind in ours(load).items():
         if column in table.columns:
             continue
-        if kind.endswith("not null"):  # rows of unknown age give way to any other
-            db.execute(f"alter table {table.name} add column {column} {kind} default 'epoch'")
+        if kind.endswith("not null"):
+            db.execute(f"alter table {table.name} add column {column} {kind} default '{_UNKNOWN[column]}'")
             db.execute(f"alter table {table.name} alter column {column} drop default")
         else:
             db.execute(f"alter table {table.name} add column {column} {kind}")
         if column == "_deleted_at" and load.soft_delete:
             time = deleted_at(load)
             db.execute(f"update {table.name} set {column} = {time} where {time} is not null")  # noqa: S608 quoted
+        if column == "_load_id":
+            _find_loads(db, load, table)
         table.columns[column] = kind.split()[0]
+
+
+def _find_loads(db: Any, load: Load, table: RawTable) -> None:
+    """Let rows carry their load that named its attempt before; what they had beside that stays, and may be null."""
+    values, found = (load.contract.source, load.contract.stream), 0
+    if "_manifest" in table.columns:
+        found = db.execute(sql("postgres/find_loads", table=table.name), values).rowcount
+        db.execute(f"drop index if exists {identifier(load.schema_name, derived(load.contract.stream, 'slice'))}")
+    db.execute(f"select count(*) from {table.name} where _load_id = 0")  # noqa: S608 quoted
+    lost = db.fetchone()[0]
+    table.changes.append(
+        f"added _load_id bigint: {found} rows have that of the load which brought them, {lost} have 0, as the ledger "
+        "does not know it. _slice_start, _loaded_at and _manifest stay as they are in these rows; later ones lack them"
+    )
 
 
 def _add(db: Any, load: Load, table: RawTable, column: str, kind: str, required: bool) -> None:

@@ -1,12 +1,12 @@
 """Rows in a temporary table, in the columns and types of their raw table."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from datastack.contract.evolve import EXTRA
 from datastack.contract.sql import identifier, identifiers, sql
 from datastack.warehouse.columns import brought, staged_ours
+from datastack.warehouse.copy_in import ingest
 from datastack.warehouse.load import Load, WarehouseError
 from datastack.warehouse.raw_table import RawTable, is_exact
 from datastack.warehouse.reconcile import reconcile
@@ -14,7 +14,6 @@ from datastack.warehouse.rows import Rows
 from datastack.warehouse.widening import converted, is_cast_on_the_way, settles, widens
 
 STAGED, SHAPED = "datastack_staged", "datastack_shaped"
-Ingest = Callable[[Any, Rows, str, str | None], None]
 
 
 @dataclass(frozen=True)
@@ -23,10 +22,10 @@ class Work:
 
     db: Any
     load: Load
+    load_id: int
     table: RawTable
     rows: Rows
-    keys: Rows | None
-    ingest: Ingest
+    keys: Rows | None = None
 
     @property
     def columns(self) -> list[str]:
@@ -50,7 +49,7 @@ def stage(work: Work) -> str:
     db, load = work.db, work.load
     types = {name: _staged_type(work, name, kind) for name, kind in work.rows.types.items()} | staged_ours(load)
     create_temporary(db, STAGED, types)
-    work.ingest(db, work.rows, STAGED, None)
+    ingest(db, work.rows, STAGED)
     reconcile(db, load, work.rows, STAGED)
     if is_direct(work):
         return STAGED

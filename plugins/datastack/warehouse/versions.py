@@ -49,12 +49,21 @@ def sort_in(work: Work, staged: str) -> int:
 
 
 def wins(work: Work, new: str, old: str) -> str:
-    """SQL condition that a row takes the place of another: newer by cursor, else read later, else greater by bytes."""
-    cursor = identifier(work.load.stream.cursor or "")
-    values = [", ".join(f"{side}.{identifier(name)}" for name in brought(work.load)) for side in (new, old)]
-    ages = [f"({side}.{cursor}, {side}._extracted_at)" for side in (new, old)]
-    greater = f"row({values[0]})::record *> row({values[1]})::record"
-    return f"({ages[0]} > {ages[1]} or ({ages[0]} = {ages[1]} and {greater}))"
+    """SQL condition that a row of the load takes the place of another.
+
+    That is: newer by cursor, else read later, else conformed later, else greater by bytes.
+    """
+    load, cursor = work.load, identifier(work.load.stream.cursor or "")
+    values = [", ".join(f"{side}.{identifier(name)}" for name in brought(load)) for side in (new, old)]
+    return sql(
+        "postgres/wins",
+        new_age=f"({new}.{cursor}, {new}._extracted_at)",
+        old_age=f"({old}.{cursor}, {old}._extracted_at)",
+        new_conformed_at=f"timestamptz '{(load.conformed_at or load.extracted_at).isoformat()}'",
+        old_conformed_at=sql("ops/conformed_at", load_id=f"{old}._load_id"),
+        new_values=values[0],
+        old_values=values[1],
+    )
 
 
 def _touch(work: Work, staged: str) -> None:

@@ -6,6 +6,7 @@ from datastack.contract.sources import Write
 from datastack.contract.sql import identifier, identifiers, sql
 from datastack.warehouse import deletes, indexes, versions
 from datastack.warehouse.columns import deleted_at
+from datastack.warehouse.copy_in import ingest
 from datastack.warehouse.load import WarehouseError
 from datastack.warehouse.reconcile import reconcile
 from datastack.warehouse.staging import Work, is_direct, keep_one, stage
@@ -20,39 +21,54 @@ def write(work: Work) -> int:
 
 
 def _replace_slice(work: Work) -> int:
-    return _exchange(work, identifier(work.load.stream.cursor or ""))
+    load, cursor = work.load, identifier(work.load.stream.cursor or "")
+    bounds = (load.slice.start, load.slice.end)
+    if _gives_way(work):
+        work.db.execute(sql("postgres/replace_slice", table=work.table.name, cursor=cursor), bounds)
+    start, end = (f"timestamptz '{bound.isoformat()}'" for bound in bounds)
+    return _enter(work, f"_load_id = {work.load_id} and {cursor} >= {start} and {cursor} < {end}")
 
 
 def _append(work: Work) -> int:
-    """Rows know their slice's start; as no other slice of the table overlaps in part, it tells what a slice brought."""
-    return _exchange(work, "_slice_start")
-
-
-def _exchange(work: Work, dated: str) -> int:
-    db, load, table = work.db, work.load, work.table.name
-    bounds = (load.slice.start, load.slice.end)
-    if not work.table.is_empty:
-        db.execute(sql("postgres/replace_slice", table=table, dated=dated), bounds)
-    start, end = (f"timestamptz '{bound.isoformat()}'" for bound in bounds)
-    loaded = _enter(work, f"{dated} >= {start} and {dated} < {end}")
-    if loaded:
-        indexes.make(db, load, work.table)
-    return loaded
+    load = work.load
+    if _gives_way(work):
+        if load.delivered:
+            which: list[object] = [load.delivered.key]
+            of = "object_key = $3"
+        else:
+            of = "object_key is null and slice_start >= $3::timestamptz and slice_end <= $4::timestamptz"
+            which = [load.slice.start, load.slice.end]
+        values = (load.contract.source, load.contract.stream, *which)
+        work.db.execute(sql("postgres/replace_loads", table=work.table.name, of=of), values)
+    return _enter(work, f"_load_id = {work.load_id}")
 
 
 def _replace(work: Work) -> int:
-    work.db.execute(f"delete from {work.table.name}")  # noqa: S608 not truncate: readers keep the old rows until commit
-    return _enter(work)
+    if _gives_way(work):  # not truncate: readers keep the old rows until commit
+        work.db.execute(f"delete from {work.table.name}")  # noqa: S608 quoted
+    return _enter(work, f"_load_id = {work.load_id}")
 
 
-def _enter(work: Work, inside: str = "true") -> int:
+def _gives_way(work: Work) -> bool:
+    """Whether rows are to go which the load's take the place of; rows that are replayed join those of their load."""
+    return not work.table.is_empty and work.load.replay_of is None
+
+
+def _enter(work: Work, inside: str) -> int:
     """Copy rows straight in, or by way of a temporary table where they need other types than COPY can give them.
 
-    :param inside: SQL that holds for the load's rows and no others.
+    :param inside: SQL that holds for the load's rows, if they are where they should be, and no others.
     """
+    loaded = _copied(work, inside)
+    if loaded:
+        indexes.make(work.db, work.load, work.table)
+    return loaded
+
+
+def _copied(work: Work, inside: str) -> int:
     db, load, table = work.db, work.load, work.table.name
     if is_direct(work):
-        work.ingest(db, work.rows, load.contract.stream, load.schema_name)
+        ingest(db, work.rows, load.schema_name, load.contract.stream)
         return reconcile(db, load, work.rows, table, inside)
     columns = identifiers(work.columns)
     loaded = db.execute(f"insert into {table} ({columns}) select {columns} from {stage(work)}").rowcount  # noqa: S608

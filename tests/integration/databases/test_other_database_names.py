@@ -33,3 +33,12 @@ def test_a_column_may_differ_in_case(sqlite):
     scan = Scan("t", (SourceColumn("id", "integer"), SourceColumn("name", "text")))
     (batch,) = read("sqlite", url, scan)
     assert batch.schema.names == ["id", "name", "NAME_2"]
+
+
+def test_a_column_that_is_not_stored_is_not_read(sqlite):
+    db, url = sqlite
+    db.execute("create table u (id integer, Secret text, beyond text)")
+    db.execute("insert into u values (1, 's', 'b')")
+    scan = Scan("u", (SourceColumn("id", "integer"), SourceColumn("secret", "text", is_read=False)))
+    (batch,) = read("sqlite", url, scan)
+    assert batch.schema.names == ["id", "beyond"]

@@ -20,7 +20,7 @@ PLENTY = {"DEMO_MARKETING_API_RATE": "10000", "DEMO_MARKETING_API_BURST": "10000
 
 
 @contextmanager
-def serving(**environment: str) -> Iterator[httpx.Client]:
+def serving(module: str = "local.demo.marketing_api", **environment: str) -> Iterator[httpx.Client]:
     """Run a server; give a client without a token."""
     port = free_ports(1)[0]
     own = {
@@ -29,7 +29,7 @@ def serving(**environment: str) -> Iterator[httpx.Client]:
         "DEMO_MARKETING_API_CLIENT_SECRET": SECRET,
         "DATASTACK_DEMO_ANCHOR": "2020-01-01",
     }
-    command = [sys.executable, "-m", "local.demo.marketing_api"]
+    command = [sys.executable, "-m", module]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ | own | environment)
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:

@@ -63,6 +63,51 @@ def test_coupons_by_offset_are_those_of_the_file_duplicates_and_all(api) -> None
     assert len(rows) - len(set(rows)) == 116_204 - 111_332
 
 
+def test_a_campaigns_households_by_next_address_are_those_of_the_file(api) -> None:
+    pairs = Counter(pair["campaign_id"] for pair in read("campaigns"))
+    campaign, count = pairs.most_common(1)[0]
+    page = get(api, f"/campaigns/{campaign}/households", limit=100)
+    pages = [page]
+    while page["next"]:
+        page = api.get(page["next"]).raise_for_status().json()
+        pages.append(page)
+    assert [len(page["data"]) for page in pages] == [100] * (count // 100) + ([count % 100] if count % 100 else [])
+    assert {page["total"] for page in pages} == {count}
+    found = [row["household_id"] for page in pages for row in page["data"]]
+    assert found == sorted(pair["household_id"] for pair in read("campaigns") if pair["campaign_id"] == campaign)
+
+
+@pytest.mark.parametrize(("limit", "pages"), [(1, 100), (100, 1), (99, 2)])
+def test_next_addresses_end_where_the_rows_end(api, limit, pages) -> None:
+    last = get(api, "/campaigns/13/households")["total"]
+    address, count = f"/campaigns/13/households?skip={last - 100}&limit={limit}", 0
+    while address:
+        page, count = api.get(address).raise_for_status().json(), count + 1
+        address = page["next"]
+    assert count == pages
+
+
+def test_a_campaigns_coupons_by_link_header_are_those_of_the_file(api) -> None:
+    answer = api.get("/campaigns/8/coupons", params={"per_page": 1000}).raise_for_status()
+    rows, addresses = answer.json(), []
+    while "next" in answer.links:
+        addresses.append(answer.links["next"]["url"])
+        answer = api.get(addresses[-1]).raise_for_status()
+        rows += answer.json()
+    assert len(addresses) > 2
+    assert "prev" in answer.links
+    expected = [tuple(row.values()) for row in read("coupons") if row["campaign_id"] == 8]
+    assert [tuple(row.values()) for row in rows] == expected
+
+
+def test_every_campaign_has_its_own(api) -> None:
+    totals = [get(api, f"/campaigns/{number}/households", limit=1)["total"] for number in range(1, 28)]
+    assert sum(totals) == len(read("campaigns"))
+    for below in ("households", "coupons"):
+        answer = api.get(f"/campaigns/28/{below}")
+        assert (answer.status_code, answer.json()["detail"]) == (404, "there is no campaign 28")
+
+
 def test_redemptions_by_cursor_are_those_of_the_file(api) -> None:
     rows = by_cursor(api, limit=500)
     assert len({row["redemption_id"] for row in rows}) == len(rows) == 2102

@@ -13,6 +13,7 @@ from datastack.contract.canonical import canonical, numeric_text
 from datastack.contract.conform import Conformed, Conformer
 from datastack.contract.model import Column, Contract, Drift, Privacy
 from datastack.contract.privacy import Pseudonymiser
+from tests.unit.contract.documents import conform_records
 
 UUID = "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11"
 
@@ -48,7 +49,7 @@ NUMERICS = {
 @pytest.mark.parametrize(("text", "written"), NUMERICS.items())
 def test_a_number_has_one_form(text: str, written: str):
     assert values_of(typed("numeric", pa.array([text, None, "2"]))) == [written, None, "2"]
-    assert values_of(conformer("numeric").records([{"v": text}])) == [written]
+    assert values_of(conform_records(conformer("numeric"), [{"v": text}])) == [written]
 
 
 @pytest.mark.parametrize("text", ["", "x", "1,5", "0x1F", "1_000", "--1", "1e200000", "1e-20000", "٣", "1e3.5", "sNaN"])
@@ -61,7 +62,7 @@ def test_what_is_no_number_is_set_aside(text: str):
 
 def test_numbers_of_json_are_numeric():
     records = [{"v": value} for value in (1, 2**70, Decimal("1.50"), 1e22, -0.0, True, [1])]
-    got = conformer("numeric").records(records)
+    got = conform_records(conformer("numeric"), records)
     assert values_of(got) == ["1", str(2**70), "1.50", "1" + "0" * 22, "0.0"]
     assert len(reasons_of(got)) == 2
 
@@ -87,7 +88,7 @@ def test_a_number_keeps_its_value(numbers: list[Decimal | None]):
 )
 def test_a_uuid_has_one_form(text: str):
     assert values_of(typed("uuid", pa.array([None, text, UUID]))) == [None, UUID, UUID]
-    assert values_of(conformer("uuid").records([{"v": text}])) == [UUID]
+    assert values_of(conform_records(conformer("uuid"), [{"v": text}])) == [UUID]
 
 
 @pytest.mark.parametrize("text", ["", "x", UUID[:-1], f"{{{UUID}", f"urn:uuid:{UUID}", f"{UUID} ", "a" * 36])
@@ -100,7 +101,7 @@ def test_what_is_no_uuid_is_set_aside(text: str):
     ("type_", "value"), [("text", "a\0b"), ("text[]", ["a", None, "\0"]), ("jsonb", {"a": ["\0"]})]
 )
 def test_nul_is_set_aside(type_: str, value: object):
-    got = conformer(type_).records([{"v": None}, {"v": value}])
+    got = conform_records(conformer(type_), [{"v": None}, {"v": value}])
     assert got.accepted.num_rows == 1
     [reason] = reasons_of(got)
     assert "NUL character" in reason
@@ -129,7 +130,7 @@ def test_json_text_that_jsonb_does_not_take_is_set_aside(text: str, reason: str)
 
 
 def test_json_keeps_its_numbers():
-    got = conformer("jsonb").records([{"v": {"a": Decimal("1.50")}}])
+    got = conform_records(conformer("jsonb"), [{"v": {"a": Decimal("1.50")}}])
     assert values_of(got) == ['{"a": 1.50}']
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from datastack.contract.conform import Conformer, DriftError
 from datastack.contract.model import Column, Contract, Drift, Privacy, Tolerance
 from datastack.contract.privacy import MASKED, Pseudonymiser
+from tests.unit.contract.documents import conform_records
 
 KEY = b"0123456789abcdef"
 
@@ -27,7 +28,7 @@ def column(name: str, type_: str, path: str | None = None, **more: object) -> Co
 
 
 def conform(*columns: Column, records: list[dict], drift: Drift = Drift.DISCARD):
-    return Conformer(contract(*columns, drift=drift), Pseudonymiser(KEY)).records(records)
+    return conform_records(Conformer(contract(*columns, drift=drift), Pseudonymiser(KEY)), records)
 
 
 def test_values_are_typed_exactly():
@@ -82,7 +83,7 @@ def test_a_value_that_does_not_fit_sets_its_row_aside(type_: str, value: object)
 def test_a_missing_required_value_sets_its_row_aside():
     got = conform(column("id", "bigint", required=True), records=[{"id": None}, {}, {"id": 7}])
     assert got.accepted.to_pylist() == [{"id": 7}]
-    assert got.rejected.column("reason").to_pylist() == ["id: required, but missing or null"] * 2
+    assert got.rejected.column("reason").to_pylist() == ["id: required, but null", "id: required, but missing"]
 
 
 def test_no_records_give_no_rows():
@@ -93,7 +94,7 @@ def test_no_records_give_no_rows():
 
 def test_an_unknown_field_is_counted_or_refused():
     conformer = Conformer(contract(column("id", "bigint")), Pseudonymiser(KEY))
-    conformer.records([{"id": 1, "new": 1}, {"id": 2}, {"id": 3, "new": None}])
+    conform_records(conformer, [{"id": 1, "new": 1}, {"id": 2}, {"id": 3, "new": None}])
     assert conformer.discarded == {"new": 2}
     with pytest.raises(DriftError, match=r"t\.new: not in t\.odcs\.yaml, which is frozen"):
         conform(column("id", "bigint"), records=[{"id": 1, "new": 1}], drift=Drift.FREEZE)
@@ -112,11 +113,13 @@ def test_identities_agree_between_databases_and_apis():
     household = column("id", "text", privacy=Privacy.HASH)
     conformer = Conformer(contract(household), Pseudonymiser(KEY))
     from_database = conformer.batch(pa.record_batch({"id": pa.array([105], pa.int64())})).accepted
-    from_number = conformer.records([{"id": 105}]).accepted
-    from_text = conformer.records([{"id": "105"}]).accepted
+    from_number = conform_records(conformer, [{"id": 105}]).accepted
+    from_text = conform_records(conformer, [{"id": "105"}]).accepted
     assert from_database == from_number == from_text
     assert "105" not in str(from_database.to_pylist())
-    other_key = Conformer(contract(household), Pseudonymiser(b"another key, 16+")).records([{"id": 105}]).accepted
+    other_key = conform_records(
+        Conformer(contract(household), Pseudonymiser(b"another key, 16+")), [{"id": 105}]
+    ).accepted
     assert other_key != from_number
 
 

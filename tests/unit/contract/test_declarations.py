@@ -16,9 +16,12 @@ SOURCE, CONTRACT = "sources/retail_db.yml", "contracts/retail_db/transactions.od
 def test_all_declarations_load():
     streams = {f"{name}.{stream}" for name in source_names() for stream in load_source(name).contracts}
     assert streams == {
+        "leaflets.leaflets",
+        "marketing_api.campaign_households",
         "marketing_api.campaigns",
         "marketing_api.coupons",
         "marketing_api.redemptions",
+        "promotions.promotions",
         "retail_db.households",
         "retail_db.products",
         "retail_db.transactions",

@@ -3,7 +3,7 @@
 import io
 from datetime import UTC, date, datetime, timedelta
 
-from local.main_job import window
+from local.main_job import weeks, window
 from local.progress import Progress
 
 
@@ -17,6 +17,18 @@ def test_the_window_ends_today_while_the_year_lasts():
 def test_the_window_ends_with_the_data_when_they_are_over():
     start, end = window(date(2019, 6, 2), datetime(2026, 11, 25, tzinfo=UTC))
     assert end - start == timedelta(days=366), "the last purchases are of the first hours after the year"
+
+
+def test_the_weeks_are_those_that_are_over():
+    first = datetime(2016, 12, 26, tzinfo=UTC) + timedelta(weeks=477)
+    for day, end in [(22, 16), (23, 23), (24, 23), (29, 23)]:  # the 23rd is a Monday
+        start, found = weeks(date(2026, 11, 22), datetime(2026, 11, day, 0, 0, 1, tzinfo=UTC))
+        assert (start, found) == (first, datetime(2026, 11, end, tzinfo=UTC))
+
+
+def test_the_weeks_end_with_the_data_when_they_are_over():
+    start, end = weeks(date(2019, 6, 2), datetime(2026, 11, 25, tzinfo=UTC))
+    assert end - start == timedelta(weeks=53)
 
 
 def test_progress_elsewhere_than_on_a_terminal_prints_changes_only():

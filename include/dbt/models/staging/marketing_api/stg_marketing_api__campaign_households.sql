@@ -1,17 +1,16 @@
 with source as (
 
-    select * from {{ source('marketing_api', 'campaigns') }}
+    select * from {{ source('marketing_api', 'campaign_households') }}
 
 ),
 
-unnested as (
+renamed as (
 
     select
-        source.campaign_id,
-        elements.household_id
+        campaign_id,
+        household_id
     from source
-    {{ unnest_array('source.household_ids', 'household_id') }}
 
 )
 
-select * from unnested
+select * from renamed

@@ -1,0 +1,5 @@
+select
+    key,
+    etag
+from {table}
+where {live}

@@ -1,0 +1,1 @@
+"""Stores into which others put files: S3, web servers, SFTP servers."""

@@ -1,0 +1,1 @@
+"""Reads REST APIs as they are declared, and lands nothing that contradicts itself."""
