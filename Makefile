@@ -11,6 +11,7 @@ DBT := include/dbt
 MANIFEST := $(DBT)/target/manifest.json
 DBT_FILES := $(shell find $(DBT) -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.md' -o -name '*.csv' \) \
 	-not -path '$(DBT)/target/*' -not -path '$(DBT)/logs/*')
+BENCHES ?= movement api conform
 STAGES := unit dags integration faults e2e
 
 # Compiled imports start faster; a machine-wide setting against them must not reach what runs here.
@@ -63,7 +64,7 @@ check: $(STAMPS)/test $(MANIFEST) ## Lint, types, declarations, generated files
 	@$(RUN) -m datastack generate --check
 
 bench: $(STAMPS)/run $(STAMPS)/kernels $(if $(findstring --without-peers,$(ARGS)),,$(STAMPS)/peers) ## Measure speed and memory beside other tools
-	@$(RUN) -m bench movement $(ARGS)
+	@for what in $(BENCHES); do echo "== $$what"; $(RUN) -m bench $$what $(ARGS) || exit 1; done
 
 generate: $(STAMPS)/run ## Write the files that follow from the contracts
 	@$(RUN) -m datastack generate
@@ -87,6 +88,7 @@ $(STAMPS)/run: $(STAMPS)/uv requirements.txt local/requirements.txt constraints.
 	@touch $@
 
 $(STAMPS)/kernels: $(STAMPS)/run plugins/datastack/codec/*.py
+	@rm -f plugins/datastack/codec/__pycache__/*.nb[ic]  # a kernel does not notice that one changed which it calls
 	@$(RUN) -m datastack compile >/dev/null
 	@touch $@
 

@@ -172,6 +172,9 @@ def goals(race: list[Result], limited: list[dict[str, Any]], scaled: list[Result
 
 def main(options: argparse.Namespace) -> int:
     """Measure; return 0."""
+    if options.peers and not PEERS_PYTHON.exists():
+        say("The peers are not installed: run `make bench`, or leave them out by --without-peers")
+        return 2
     say(f"Reads {options.pages:,} pages of 100 records from a local server: about 2 minutes; leave the machine alone.")
     with tempfile.TemporaryDirectory(prefix="bench-api-") as folder:
         identity = object_store.Identity("bench", "bench-access-key", "bench-secret-key")

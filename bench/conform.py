@@ -59,7 +59,7 @@ class Race:
             rows_per_second=round(rows * scale / seconds),
             peak_rss_mb=round(measured.peak_rss_mb, 1),
             process_seconds=round(measured.seconds, 2),
-            cpu_seconds=round(measured.cpu_seconds * scale, 2),
+            cpu_seconds=round(measured.cpu_seconds, 2) if scale == 1 else None,  # its start can't be scaled
             others_cpu_seconds=round(measured.others_cpu_seconds, 2),
             note=_NOTES.get(name, ""),
         )

@@ -144,7 +144,7 @@ class Driver:
         """Rows and an order-independent checksum of every raw table and mart."""
         tables = self.rows(
             "select format('%I.%I', schemaname, tablename) from pg_tables "
-            "where schemaname like 'raw%' or schemaname = 'marts' order by 1"
+            "where (schemaname like 'raw%' or schemaname = 'marts') and not starts_with(tablename, '_') order by 1"
         )
         return {name: self._checksum(name) for (name,) in tables}
 

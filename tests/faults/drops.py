@@ -22,14 +22,14 @@ Files = Mapping[str, bytes | None]
 def drops(count: int) -> list[Lane]:
     """Return lanes of files and of documents.
 
-    :param count: items; of the last of each three the files are those that came first.
+    :param count: items of each.
     """
     weeks = tuple(_week_item(n) for n in range(count))
     documents = tuple(Item(n, days(n % 28 + 1), files=_documents(n)) for n in range(count))
     # When a document was modified, and by it where it stands in the lake, is the clock's to say.
     return [
-        Lane("promotions", "promotions", weeks, 3),
-        Lane("leaflets", "leaflets", documents, 4, ("modified_at", "lake_key")),
+        Lane("promotions", "promotions", weeks),
+        Lane("leaflets", "leaflets", documents, ("modified_at", "lake_key")),
     ]
 
 

@@ -22,16 +22,11 @@ class Item:
 
 @dataclass(frozen=True)
 class Lane:
-    """A stream and its items, one after the other.
-
-    ``kills`` says how often each step of an item dies before it meets another fault, and then none. ``varies`` names
-    columns that differ from run to run.
-    """
+    """A stream and its items, one after the other. ``varies`` names columns that differ from run to run."""
 
     source: str
     stream: str
     items: tuple[Item, ...]
-    kills: int = 1
     varies: tuple[str, ...] = ()
 
     @property
@@ -43,23 +38,22 @@ class Lane:
 def lanes(count: int) -> list[Lane]:
     """Return lanes of slices: in order, again, wider, narrower, overlapping.
 
-    :param count: items of a table; an API's stream has a fourth of them, as it takes three steps to load, and dies
-        twice in each.
+    :param count: items of a table; an API's stream has a third of them, as it takes three steps to load.
     """
-    tables, pages = range(count), range(count // 4 + 1)
+    tables, pages = range(count), range(count // 3 + 1)
     return [
         Lane("retail_db", "transactions", tuple(Item(n, _window(n), _purchases(n)) for n in tables)),
         Lane("retail_db", "households", tuple(Item(n, days(n % 28 + 1), _household(n)) for n in tables)),
         Lane("retail_db", "products", tuple(Item(n, days(n % 28 + 1), _product(n)) for n in tables)),
-        Lane("marketing_api", "campaigns", tuple(Item(n, days(n % 28 + 1)) for n in pages), 2),
-        Lane("marketing_api", "redemptions", tuple(Item(n, _month(n)) for n in pages), 2),
+        Lane("marketing_api", "campaigns", tuple(Item(n, days(n % 28 + 1)) for n in pages)),
+        Lane("marketing_api", "redemptions", tuple(Item(n, _month(n)) for n in pages)),
     ]
 
 
 def whole_lists(count: int) -> list[Lane]:
     """Return lanes of lists that an API gives whole: by offset, and the list within another one's records."""
     items = tuple(Item(n, days(n % 28 + 1)) for n in range(count))
-    return [Lane("marketing_api", stream, items, 2) for stream in ("coupons", "campaign_households")]
+    return [Lane("marketing_api", stream, items) for stream in ("coupons", "campaign_households")]
 
 
 def _window(n: int) -> Window:

@@ -1,14 +1,15 @@
 """Which faults a step meets: every boundary is a place to be killed at, the rest is chosen by chance."""
 
 import random
-from collections import deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterable, Iterator
+from threading import Lock
 
 from tests.faults.fault import Fault, Kind, Trigger, Way
 from tests.faults.places import place
 from tests.faults.wire import CONNECT, Event
 
 Profile = dict[str, list[Event]]  # what passed in a try without fault, by server
+Boundary = tuple[str, str]  # place and phase
 
 _SOMETIMES = ("analyze", "create", "alter", "select to_regclass", "select reltuples")  # not in every load
 _BREAKS = (Kind.CUT, Kind.CUT, Kind.RESET, Kind.RESET, Kind.DELAY, Kind.STALL)
@@ -17,10 +18,10 @@ _ANSWERS = {"lake": _S3, "partner": _S3, "web": _S3, "api": (*_S3, Kind.TOO_MANY
 _TIMES = (1, 1, 2, 5)  # clients of HTTP servers try four or five times by themselves
 
 
-def boundaries(profile: Profile) -> dict[tuple[str, str], tuple[str, Trigger]]:
+def boundaries(profile: Profile) -> dict[Boundary, tuple[str, Trigger]]:
     """Every place, just before, in the midst of, and just after it, when nobody has heard that it is done.
 
-    Keys are place and phase; values are server and trigger.
+    Values are server and trigger.
     """
     found = {}
     for server, events in profile.items():
@@ -32,28 +33,60 @@ def boundaries(profile: Profile) -> dict[tuple[str, str], tuple[str, Trigger]]:
     return found
 
 
+class Pool:
+    """The boundaries that steps of one kind, in all lanes of a source, are still to be killed at.
+
+    :param names: place and phase of each.
+    :param visits: how often lanes come by, with an item each.
+    """
+
+    def __init__(self, names: Iterable[Boundary], visits: int) -> None:
+        self._left, self._visits = list(names), visits
+        self._lock = Lock()
+
+    def visit(self) -> int:
+        """Return how often to be killed by now, so that all are met in the end: once at least."""
+        with self._lock:
+            share = -(-len(self._left) // self._visits)
+            self._visits -= 1
+            return max(share, 1)
+
+    def take(self, known: Container[Boundary]) -> Boundary | None:
+        """Return one of those that a lane has, and that is left to nobody else; None if there is no such one."""
+        with self._lock:
+            found = next((name for name in self._left if name in known), None)
+            if found:
+                self._left.remove(found)
+            return found
+
+    def give_back(self, name: Boundary, is_urgent: bool) -> None:
+        """Take back a boundary that was not come by."""
+        with self._lock:
+            self._left.insert(0 if is_urgent else len(self._left), name)
+
+
 class Plan:
     """Deals out faults for one step of one lane.
 
     :param profile: what the step says to whom.
-    :param first: at which boundary to begin, so that lanes share them out.
+    :param pool: the boundaries that it has a part of.
     """
 
-    def __init__(self, profile: Profile, chance: random.Random, first: int) -> None:
-        self._profile, self._chance = profile, chance
-        self._kills = deque(boundaries(profile).values())
-        self._kills.rotate(-first)
+    def __init__(self, profile: Profile, chance: random.Random, pool: Pool) -> None:
+        self._profile, self._chance, self.pool = profile, chance, pool
+        self._boundaries = boundaries(profile)
         self._breaks = self._endless()
 
     def kill(self) -> Fault:
-        """Return the next boundary to be killed at."""
-        server, trigger = self._kills[0]
-        self._kills.rotate(-1)
+        """Return a boundary to be killed at: one where nobody has been, if there is any."""
+        self._last = self.pool.take(self._boundaries)
+        server, trigger = self._boundaries[self._last or self._chance.choice(list(self._boundaries))]
         return Fault(Kind.KILL, server, trigger)
 
-    def again(self) -> None:
-        """Deal the last boundary once more, though not at once: it was not come by, and may not be the next time."""
-        self._kills.insert(1, self._kills.pop())
+    def again(self, is_retry: bool) -> None:
+        """Deal the last boundary once more: it was not come by, as it is by a first try at least."""
+        if self._last:
+            self.pool.give_back(self._last, is_retry)
 
     def any(self) -> Fault:
         """Return some other fault."""

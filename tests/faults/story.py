@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -12,13 +12,12 @@ from tests.faults.bench import Bench
 from tests.faults.drops import deliver
 from tests.faults.fault import Fault, Kind
 from tests.faults.lanes import Item, Lane
-from tests.faults.plan import Plan, Profile, boundaries
+from tests.faults.plan import Boundary, Plan, Pool, Profile, boundaries
 from tests.faults.worker import Ended, Task
 
 NOTHING = "nothing was changed"
 Rows = Counter[int]  # rows of a raw table, by hash
 Ledger = list[tuple[Any, ...]]
-Boundary = tuple[str, str, str, str]  # source, step, place and phase
 
 
 @dataclass
@@ -85,13 +84,14 @@ class Story:
     def _rows(self) -> tuple[Rows, int]:
         return self.bench.rows(self.lane.table, self.lane.varies)
 
-    def tell_with_faults(self, seed: int, first: int) -> None:
+    def tell_with_faults(self, seed: int, pools: Mapping[tuple[str, str], Pool]) -> None:
         """Load all items again, every step under faults.
 
-        :param first: how many boundaries of each step are others' of its kind: where it begins with them.
+        :param pools: the boundaries to be killed at, by source and step.
         """
         chance = random.Random(f"{seed}.{self.lane.stream}")  # noqa: S311
-        plans = {step: Plan(profile, chance, first) for step, profile in self.reference.profiles.items()}
+        profiles = self.reference.profiles.items()
+        plans = {step: Plan(profile, chance, pools[self.lane.source, step]) for step, profile in profiles}
         for item in self.lane.items:
             self._change(item)
             before = None
@@ -103,7 +103,7 @@ class Story:
         assert [load for load, _ in groupby(ledger)] == self.reference.ledger, "but for loads that were done again"
 
     def _until_done(self, item: Item, step: str, before: Any, plan: Plan) -> Any:
-        kills = self.lane.kills
+        kills = plan.pool.visit()
         for number in range(1, kills + 3):
             fault = plan.kill() if number <= kills else plan.any() if number == kills + 1 else None
             loads = self._loads
@@ -115,7 +115,7 @@ class Story:
                 is_true = self._loads < loads + most or NOTHING not in (ended.error or "")
                 self.hits.append(Hit(self.lane, item.number, step, fault, ended, is_true))
             elif fault and fault.kind is Kind.KILL:
-                plan.again()
+                plan.again(number > 1)
             if not ended.failed:
                 return ended.result
             assert fault, f"{what}: failed without a fault:\n{ended.details}"
@@ -154,13 +154,13 @@ class Story:
         assert found == expected, f"{self.lane.table} after item {item.number}: {[str(hit.fault) for hit in hits]}"
 
     @property
-    def killed_at(self) -> set[Boundary]:
-        """Boundaries at which workers were killed."""
+    def killed_at(self) -> set[tuple[str, str, Boundary]]:
+        """Source, step and boundary of each kill."""
         kills = [hit for hit in self.hits if hit.fault.kind is Kind.KILL]
-        return {(self.lane.source, hit.step, hit.fault.place, hit.fault.trigger.phase) for hit in kills}
+        return {(self.lane.source, hit.step, (hit.fault.place, hit.fault.trigger.phase)) for hit in kills}
 
     @property
-    def boundaries(self) -> set[Boundary]:
-        """Every boundary that there is."""
+    def boundaries(self) -> set[tuple[str, str, Boundary]]:
+        """Source, step and name of every boundary that there is."""
         profiles = self.reference.profiles.items()
-        return {(self.lane.source, step, *name) for step, profile in profiles for name in boundaries(profile)}
+        return {(self.lane.source, step, name) for step, profile in profiles for name in boundaries(profile)}

@@ -20,6 +20,7 @@ from datastack.lake.parts import ParquetParts
 from datastack.lake.store import LakeStore
 from datastack.operators.received import PAGE, PARENT
 
+MOST_REASONS = 1000  # that a manifest has; as they show values, there may be as many as rows
 ORIGIN = b"datastack"  # metadata of a quarantined part: where its rows came from, as JSON
 
 
@@ -48,8 +49,10 @@ def store_conformed(
     ):
         for each in received:
             rows += each.rows
-            columns = {name: (known | conformer.evolved).get(name, "jsonb") for name in each.accepted.schema.names}
-            total += checksum(each.accepted, list(columns.values()))
+            if each.accepted.num_rows or not columns:
+                types = known | conformer.evolved
+                columns = {name: types.get(name, "jsonb") for name in each.accepted.schema.names}
+            total += checksum(each.accepted, list(columns.values())) if each.accepted.num_rows else 0
             good.write(each.accepted)
             bad.write(each.rejected)
             reasons.update(each.rejected.column("reason").to_pylist())
@@ -61,7 +64,7 @@ def store_conformed(
         columns=columns,
         evolved=conformer.evolved,
         discarded=conformer.discarded,
-        reasons=dict(reasons),
+        reasons=dict(reasons.most_common(MOST_REASONS)),
     )
 
 

@@ -34,11 +34,11 @@ def lake(tmp_path: Path) -> LakeStore:
     return LakeStore(lake=bucket, landing=bucket)
 
 
-def conformer(*columns: tuple[str, str] | tuple[str, str, str], version: str = "1.0.0") -> Conformer:
+def conformer(*columns: tuple[str, ...], version: str = "1.0.0", drift: Drift = Drift.DISCARD) -> Conformer:
     declared = [Column(name=name, type=type_, description="d", path=(*path, name)[0]) for name, type_, *path in columns]
     contract = Contract(
         source="s", stream="t", version=version, description="d", grain="g", owner="o", columns=declared,
-        minimum_rows=1, drift=Drift.DISCARD, file="t.odcs.yaml",
+        minimum_rows=1, drift=drift, file="t.odcs.yaml",
     )  # fmt: skip
     return Conformer(contract, Pseudonymiser(b"0123456789abcdef"))
 
@@ -172,3 +172,11 @@ def test_a_part_says_where_its_rows_came_from(lake: LakeStore):
         "source": "s", "stream": "t", "contract_version": "2.3.4", "attempt": "a1", "landing": "landing/m.json",
         "slice_start": "2026-01-01T00:00:00+00:00", "slice_end": "2026-01-02T00:00:00+00:00",
     }  # fmt: skip
+
+
+def test_the_columns_of_a_manifest_are_those_of_its_rows(lake: LakeStore):
+    made = conformer(("v", "bigint"), drift=Drift.EVOLVE)
+    rows = Received(pa.record_batch({"v": [1], "more": ["x"]}), "typed")
+    lost = Received(pa.record_batch({"d": pa.array([], pa.string())}), "documents", (Unreadable("3 fields", "a"),))
+    written = stored(lake, made, [rows, lost])
+    assert written.columns == {"v": "bigint", "more": "text"}
