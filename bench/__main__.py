@@ -52,15 +52,14 @@ def _options() -> argparse.Namespace:
     movement_.add_argument(
         "--promotions", type=int, default=movement.ALL_PROMOTIONS, help="rows of the largest table that ours moves"
     )
-    movement_.add_argument("--without-peers", dest="peers", action="store_false", help="leave out the other tools")
     conform_ = benches.add_parser("conform", help="JSON lines to typed Parquet")
     conform_.set_defaults(measure=conform.main)
     conform_.add_argument("--rows", type=int, default=conform.ROWS, help="records that all conform")
     api_ = benches.add_parser("api", help="pages of a REST API to S3")
     api_.set_defaults(measure=api.main)
     api_.add_argument("--pages", type=int, default=api.PAGES, help="pages that all read")
-    api_.add_argument("--without-peers", dest="peers", action="store_false", help="leave out the other tools")
     for each in (movement_, conform_, api_):
+        each.add_argument("--without-peers", dest="peers", action="store_false", help="leave out the other tools")
         each.add_argument("--without-scaling", dest="scaling", action="store_false", help="one size only")
         each.add_argument("--output", type=Path, help="result file; one of bench/results for a whole run")
     return parser.parse_args()

@@ -66,8 +66,8 @@ class Race:
         print(f"{name}: {rows:,} rows in {found['seconds']:.2f} s", flush=True)
         return result, found
 
-    def main_race(self, rows: int) -> list[Result]:
-        """Loop and engine in turn, so that noise hits both; the best of three each, and the peers once."""
+    def main_race(self, rows: int, peers: bool) -> list[Result]:
+        """Loop and engine in turn, so that noise hits both; the best of three each, and the peer once."""
         whole, share = self.land(rows), self.land(rows // SHARE)
         self.run(OURS, "ours", share, rows // SHARE)  # not counted
         verified = self._compare(share, rows // SHARE)
@@ -76,9 +76,10 @@ class Race:
             rounds[LOOP].append(self.run(LOOP, "loop", share, rows // SHARE, SHARE)[0])
             rounds[OURS].append(self.run(OURS, "ours", whole, rows)[0])
         best = [_best(runs) for runs in rounds.values()]
-        arrow, _ = self.run(ARROW, "arrow", whole, rows)
         floor = best[0].seconds or 0.0
-        found = [*(replace(each, verified=verified) for each in best), arrow]
+        found = [replace(each, verified=verified) for each in best]
+        if peers:
+            found.append(self.run(ARROW, "arrow", whole, rows)[0])
         return [replace(each, ratio_to_floor=round((each.seconds or 0) / floor, 3)) for each in found]
 
     def _compare(self, parts: Path, rows: int) -> str:
@@ -116,10 +117,10 @@ def main(options: argparse.Namespace) -> int:
     """Measure; return 0."""
     with tempfile.TemporaryDirectory(prefix="bench-conform-") as folder:
         race = Race(Path(folder))
-        results = race.main_race(options.rows)
+        results = race.main_race(options.rows, options.peers)
         scaled = race.scaling() if options.scaling else []
     met = goals(results, scaled)
-    whole = options.rows == ROWS and options.scaling
+    whole = options.rows == ROWS and options.scaling and options.peers
     output = options.output or report.RESULTS / ("conform.json" if whole else "conform.partial.tmp")
     report.write(output, {"contenders": results, "scaling": scaled}, {"rows": options.rows, "goals": met})
     print(report.page(results, scaled, met))

@@ -1,7 +1,7 @@
 """Which faults a step meets: every boundary is a place to be killed at, the rest is chosen by chance."""
 
 import random
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Generator, Iterable, Iterator
 from threading import Lock
 
 from tests.faults.fault import Fault, Kind, Trigger, Way
@@ -15,21 +15,24 @@ _SOMETIMES = ("analyze", "create", "alter", "select to_regclass", "select reltup
 _BREAKS = (Kind.CUT, Kind.CUT, Kind.RESET, Kind.RESET, Kind.DELAY, Kind.STALL)
 _S3 = (Kind.SLOW_DOWN, Kind.INTERNAL_ERROR)
 _ANSWERS = {"lake": _S3, "partner": _S3, "web": _S3, "api": (*_S3, Kind.TOO_MANY)}
+_SPARE = 2  # visits, for boundaries that were not come by
 _TIMES = (1, 1, 2, 5)  # clients of HTTP servers try four or five times by themselves
 
 
 def boundaries(profile: Profile) -> dict[Boundary, tuple[str, Trigger]]:
     """Every place, just before, in the midst of, and just after it, when nobody has heard that it is done.
 
-    Values are server and trigger.
+    Values are server and trigger. They come in the order of time.
     """
-    found = {}
-    for server, events in profile.items():
-        for event in events:  # the last one of a place counts: what ends a write makes it be
-            if event.name.startswith(_SOMETIMES):
-                continue
-            for trigger in (_before(event), _midway(event), _done(event)):
-                found[place(server, event.name), trigger.phase] = (server, trigger)
+    found: dict[Boundary, tuple[str, Trigger]] = {}
+    said = [(event.at, server, event) for server, events in profile.items() for event in events]
+    for _, server, event in sorted(said, key=lambda each: each[0]):
+        if event.name.startswith(_SOMETIMES):
+            continue
+        for trigger in (_before(event), _midway(event), _done(event)):
+            name = (place(server, event.name), trigger.phase)
+            found.pop(name, None)  # the last one of a place counts: what ends a write makes it be
+            found[name] = (server, trigger)
     return found
 
 
@@ -47,9 +50,8 @@ class Pool:
     def visit(self) -> int:
         """Return how often to be killed by now, so that all are met in the end: once at least."""
         with self._lock:
-            share = -(-len(self._left) // self._visits)
             self._visits -= 1
-            return max(share, 1)
+            return max(-(-len(self._left) // max(self._visits - _SPARE, 1)), 1)
 
     def take(self, known: Container[Boundary]) -> Boundary | None:
         """Return one of those that a lane has, and that is left to nobody else; None if there is no such one."""
@@ -59,10 +61,10 @@ class Pool:
                 self._left.remove(found)
             return found
 
-    def give_back(self, name: Boundary, is_urgent: bool) -> None:
+    def give_back(self, name: Boundary) -> None:
         """Take back a boundary that was not come by."""
         with self._lock:
-            self._left.insert(0 if is_urgent else len(self._left), name)
+            self._left.append(name)
 
 
 class Plan:
@@ -77,20 +79,33 @@ class Plan:
         self._boundaries = boundaries(profile)
         self._breaks = self._endless()
 
-    def kill(self) -> Fault:
-        """Return a boundary to be killed at: one where nobody has been, if there is any."""
-        self._last = self.pool.take(self._boundaries)
-        server, trigger = self._boundaries[self._last or self._chance.choice(list(self._boundaries))]
-        return Fault(Kind.KILL, server, trigger)
+    def visit(self) -> Generator[Fault | None, None, None]:
+        """Yield what the tries of a step meet: kills, some other fault, and at last nothing; close it after use.
 
-    def again(self, is_retry: bool) -> None:
-        """Deal the last boundary once more: it was not come by, as it is by a first try at least."""
-        if self._last:
-            self.pool.give_back(self._last, is_retry)
+        Kills are where nobody has been, if there is such a place; those early in the step come first, as a retry finds
+        done what came before.
+        """
+        order = list(self._boundaries)
+        taken = {name for _ in range(self.pool.visit()) if (name := self.pool.take(self._boundaries))}
+        killed: set[Boundary] = set()
+        try:
+            for name in sorted(taken or {self._chance.choice(order)}, key=order.index):
+                fault = Fault(Kind.KILL, *self._boundaries[name])
+                yield fault
+                if fault.fired:
+                    killed.add(name)
+            yield next(self._breaks)
+            yield None
+        finally:
+            for name in taken - killed:
+                self.pool.give_back(name)
 
-    def any(self) -> Fault:
-        """Return some other fault."""
-        return next(self._breaks)
+    def all(self, others: int) -> Iterator[Fault]:
+        """Yield a kill at every boundary, and so many other faults."""
+        for server, trigger in self._boundaries.values():
+            yield Fault(Kind.KILL, server, trigger)
+        for _ in range(others):
+            yield next(self._breaks)
 
     def _endless(self) -> Iterator[Fault]:
         while True:

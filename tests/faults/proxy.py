@@ -195,9 +195,10 @@ class Link:
             thread.start()
 
     def join(self) -> None:
-        """Wait for the end."""
+        """Wait for the end; what was closed before it started ends by itself."""
         for thread in self._threads:
-            thread.join(10)
+            if thread.ident is not None:
+                thread.join(10)
 
     def _pump(
         self,

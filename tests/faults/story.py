@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -103,23 +104,20 @@ class Story:
         assert [load for load, _ in groupby(ledger)] == self.reference.ledger, "but for loads that were done again"
 
     def _until_done(self, item: Item, step: str, before: Any, plan: Plan) -> Any:
-        kills = plan.pool.visit()
-        for number in range(1, kills + 3):
-            fault = plan.kill() if number <= kills else plan.any() if number == kills + 1 else None
-            loads = self._loads
-            ended, _ = self._try(item, step, before, number, fault)
-            what = f"{self.lane.table} {step} of item {item.number}, try {number}, under {fault}"
-            self._all_or_nothing(item, loads, what)
-            if fault and fault.fired:
-                most = len(before) if isinstance(before, list) else 1  # an error is about one load of several
-                is_true = self._loads < loads + most or NOTHING not in (ended.error or "")
-                self.hits.append(Hit(self.lane, item.number, step, fault, ended, is_true))
-            elif fault and fault.kind is Kind.KILL:
-                plan.again(number > 1)
-            if not ended.failed:
-                return ended.result
-            assert fault, f"{what}: failed without a fault:\n{ended.details}"
-            assert fault.fired, f"{what}: failed, but the fault did not happen:\n{ended.details}"
+        with closing(plan.visit()) as faults:
+            for number, fault in enumerate(faults, 1):
+                loads = self._loads
+                ended, _ = self._try(item, step, before, number, fault)
+                what = f"{self.lane.table} {step} of item {item.number}, try {number}, under {fault}"
+                self._all_or_nothing(item, loads, what)
+                if fault and fault.fired:
+                    most = len(before) if isinstance(before, list) else 1  # an error is about one load of several
+                    is_true = self._loads < loads + most or NOTHING not in (ended.error or "")
+                    self.hits.append(Hit(self.lane, item.number, step, fault, ended, is_true))
+                if not ended.failed:
+                    return ended.result
+                assert fault, f"{what}: failed without a fault:\n{ended.details}"
+                assert fault.fired, f"{what}: failed, but the fault did not happen:\n{ended.details}"
         raise AssertionError("the last try has no fault and returns")
 
     def _try(self, item: Item, step: str, before: Any, number: int, fault: Fault | None) -> tuple[Ended, Profile]:

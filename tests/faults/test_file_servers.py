@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.bench import Bench
 from tests.faults.fault import Fault
-from tests.faults.plan import Plan, Pool, boundaries
+from tests.faults.plan import Plan, Pool
 from tests.faults.test_faults import SEED
 from tests.faults.wire import BytesReader, HttpReader
 from tests.faults.worker import Ended, Task
@@ -79,8 +79,7 @@ def test_a_file_arrives_once_and_whole(
         ended, profile = bench.run(task(bench, 0))
         assert not ended.failed, ended.details
         found = {name: profile[name]}
-        plan = Plan(found, chance, Pool(boundaries(found), 1))
-        faults = [plan.kill() for _ in range(plan.pool.visit())] + [plan.any() for _ in range(OTHERS)]
+        faults = [*Plan(found, chance, Pool((), 1)).all(OTHERS)]
         for number, fault in enumerate(faults, 1):
             ids = range(number, ROWS)
             deliver(csv_of(*ids), SINCE + timedelta(hours=number))

@@ -1,8 +1,9 @@
 """What passes on the wire, as events that have names: a request by HTTP, a statement to Postgres."""
 
 import re
+import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 CONNECT = "connect"
 _REQUEST = re.compile(rb"(GET|PUT|POST|HEAD|DELETE) (\S+) HTTP/1\.1\r\n")
@@ -13,12 +14,13 @@ _LONGEST = 60  # characters of a statement that name it
 
 @dataclass
 class Event:
-    """Something that the client says, how often it has said it, and the bytes that went for it in both ways."""
+    """Something that the client says, how often it has said it, when, and the bytes that went for it in both ways."""
 
     name: str
     nth: int
     up: int = 0
     down: int = 0
+    at: float = field(default_factory=time.monotonic)
 
 
 class HttpReader:

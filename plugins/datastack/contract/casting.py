@@ -37,4 +37,3 @@ def _is_same(values: pa.Array, done: pa.Array) -> pa.Array:
         return pc.equal(pc.is_finite(values), pc.is_finite(done))
     values = values.cast(pa.timestamp(values.type.unit))  # in UTC, as the date is
     return pc.equal(values, done.cast(values.type, safe=False))
-
