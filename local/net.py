@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import time
 from collections.abc import Callable
 
 HOST = "127.0.0.1"
+SERVER_PORTS = (20_000, 32_768)  # Linux takes 32768 and up for outgoing connections, others 49152 and up (RFC 6335)
 
 
 def is_free(port: int) -> bool:
@@ -30,12 +32,18 @@ def is_open(port: int, timeout: float = 1.0) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return `count` different ports that are free now (another process may still take them)."""
-    with contextlib.ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((HOST, 0))
-        return [probe.getsockname()[1] for probe in probes]
+    """Return `count` different ports that are free now (another server may still take them).
+
+    They lie below the range from which systems take the ports of outgoing connections: one of those could have a port
+    before the server does that it is meant for.
+    """
+    found: list[int] = []
+    for port in random.sample(range(*SERVER_PORTS), SERVER_PORTS[1] - SERVER_PORTS[0]):
+        if len(found) == count:
+            break
+        if is_free(port):
+            found.append(port)
+    return found
 
 
 def wait_until(ready: Callable[[], bool], timeout: float, what: str, interval: float = 0.1) -> None:
