@@ -53,6 +53,15 @@ class Driver:
         assert answer.is_success, answer.text
         return answer.json() if answer.content else {}
 
+    def await_dags(self) -> None:
+        """Wait until all DAGs are parsed: Airflow is healthy before that."""
+
+        def parsed() -> bool:
+            known = {dag["dag_id"] for dag in self.api("GET", "/dags?limit=100")["dags"]}
+            return known >= set(DAGS)
+
+        self._wait(parsed, "every DAG to be parsed")
+
     def unpause(self) -> None:
         """Let all DAGs run."""
         for dag in DAGS:

@@ -42,6 +42,7 @@ def test_nothing_is_open_without_a_login(stack: Driver):
 
 
 def test_an_initial_load_is_one_run_a_source(stack: Driver):
+    stack.await_dags()
     stack.objects.delete_object(Bucket=DROPS, Key=key(expected.monday(LATE_WEEK, stack.anchor)))
     windows = {dag: (midnight(stack, 0), midnight(stack, -2)) for dag in INGEST}
     windows[PROMOTIONS] = (monday(stack, 1), monday(stack, 9))

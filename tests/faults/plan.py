@@ -15,6 +15,7 @@ _SOMETIMES = ("analyze", "create", "alter", "select to_regclass", "select reltup
 _BREAKS = (Kind.CUT, Kind.CUT, Kind.RESET, Kind.RESET, Kind.DELAY, Kind.STALL)
 _S3 = (Kind.SLOW_DOWN, Kind.INTERNAL_ERROR)
 _ANSWERS = {"lake": _S3, "partner": _S3, "web": _S3, "api": (*_S3, Kind.TOO_MANY)}
+_OUTSIDE, _OFTEN = ("api", "partner"), 4  # servers of others: few of a step's events go there, and many of its faults
 _SPARE = 2  # visits, for boundaries that were not come by
 _TIMES = (1, 1, 2, 5)  # clients of HTTP servers try four or five times by themselves
 
@@ -94,7 +95,8 @@ class Plan:
                 yield fault
                 if fault.fired:
                     killed.add(name)
-            yield next(self._breaks)
+            for _ in range(1 + self._talks_outside):
+                yield next(self._breaks)
             yield None
         finally:
             for name in taken - killed:
@@ -109,10 +111,16 @@ class Plan:
 
     def _endless(self) -> Iterator[Fault]:
         while True:
-            round_ = [self._break(server, name) for server, name in sorted(self._places())]
+            round_: list[Fault] = []
+            for server, name in sorted(self._places()):
+                round_ += [self._break(server, name) for _ in range(_OFTEN if server in _OUTSIDE else 1)]
             round_ += [Fault(Kind.REFUSE, server, Trigger(CONNECT)) for server in self._profile]
             self._chance.shuffle(round_)
             yield from round_
+
+    @property
+    def _talks_outside(self) -> bool:
+        return not self._profile.keys().isdisjoint(_OUTSIDE)
 
     def _places(self) -> set[tuple[str, str]]:
         return {(server, place(server, event.name)) for server, events in self._profile.items() for event in events}

@@ -94,8 +94,8 @@ def test_landing_is_refused_to_other_credentials_and_the_error_names_the_object(
 
 def test_conformed_data_is_refused_to_the_credentials_of_landing(stack: Stack):
     landing = stack.lake.identities["landing"]
-    stack.connect("lake", login=landing.access_key, password=landing.secret_key)
     landed = stack.extract("marketing_api", "campaigns", days(1))
+    stack.connect("lake", login=landing.access_key, password=landing.secret_key)
     with pytest.raises(OSError, match=r"s3://lake/conformed/marketing_api/campaigns/.*ACCESS_DENIED"):
         stack.conform("campaigns", landed)
     assert stack.loads("campaigns") == []
