@@ -23,7 +23,7 @@ MEDIA_TYPES = {
     "campaign_18_barcode.png": ("image/png", "image/png"),
     "campaign_22_terms.txt": ("text/plain", "text/plain"),
     "campaign_24_barcode.jpg": ("image/png", "image/jpeg"),
-    "campaign_26_radio.wav": ("audio/wav", "audio/wav"),
+    "campaign_26_radio.wav": ("audio/x-wav", "audio/wav"),
 }
 
 
