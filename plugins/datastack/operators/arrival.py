@@ -20,16 +20,21 @@ class AwaitFilesOperator(FilesOperator):
     """Waits until a file of the run's window is there and complete. Returns the keys of those that are.
 
     It waits until ``wait`` after the end of the window, then fails: a run of a window long past finds its file at once,
-    or not at all. The triggerer looks, so that no worker is held.
+    or not at all. The triggerer looks, so that no worker is held; only what is known at once is told at once. A trigger
+    that fires before the scheduler knows that its task is deferred makes it take the task for failed:
+    https://github.com/apache/airflow/issues/71580
     """
 
-    def execute(self, context: Any) -> None:
-        """Leave it to the triggerer."""
+    def execute(self, context: Any) -> list[str]:
+        """Look once, then leave it to the triggerer."""
         slice_, stream = window(context, self.file_source.schedule), _stream(self.source, self.stream)
         until = slice_.end + (stream.wait or timedelta(0))
-        self.log.info("waiting for %r of %s until %s", stream.files, slice_, until.isoformat())
         times = [moment.isoformat() for moment in (slice_.start, slice_.end, until)]
-        self.defer(trigger=FilesTrigger(self.source, self.stream, *times), method_name="arrived")
+        trigger = FilesTrigger(self.source, self.stream, *times)
+        if event := trigger.look():
+            return self.arrived(context, event)
+        self.log.info("waiting for %r of %s until %s", stream.files, slice_, until.isoformat())
+        self.defer(trigger=trigger, method_name="arrived")
 
     def arrived(self, context: Any, event: dict[str, Any]) -> list[str]:
         """Go on, or fail for good: another try would wait for as long again."""
@@ -61,20 +66,24 @@ class FilesTrigger(BaseTrigger):
         return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look, and wait, and look again."""
+        """Wait, and look, and wait again: the task has looked already."""
         every = _stream(self.source, self.stream).look_every.total_seconds()
-        until = datetime.fromisoformat(self.until)
-        while True:
-            found, seen = await asyncio.to_thread(self._look)
-            left = (until - datetime.now(UTC)).total_seconds()
-            if found:
-                yield TriggerEvent({"found": found})
-                return
-            if left <= 0:
-                yield TriggerEvent({"missing": self._missing(seen)})
-                return
-            self.log.info("%s: looking again in %.0f s", seen, min(every, left))
-            await asyncio.sleep(min(every, left))
+        event = None
+        while not event:
+            left = (datetime.fromisoformat(self.until) - datetime.now(UTC)).total_seconds()
+            await asyncio.sleep(max(min(every, left), 0))
+            event = await asyncio.to_thread(self.look)
+        yield TriggerEvent(event)
+
+    def look(self) -> dict[str, Any] | None:
+        """Return what there is to tell: the files ``found`` or, when it is time to give up, what is ``missing``."""
+        found, seen = self._look()
+        if found:
+            return {"found": found}
+        if datetime.now(UTC) >= datetime.fromisoformat(self.until):
+            return {"missing": self._missing(seen)}
+        self.log.info("%s", seen)
+        return None
 
     def _look(self) -> tuple[list[str], str]:
         """Keys of the window's complete files, and what was seen. A store that fails may be back before we give up."""

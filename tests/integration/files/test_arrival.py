@@ -55,19 +55,36 @@ def trigger_of(scheduled: Any, until: datetime) -> FilesTrigger:
     return FilesTrigger("partner", "sales", *scheduled, until.isoformat())
 
 
-def test_a_run_leaves_it_to_the_triggerer_at_once(waiting: Partner):
-    """Even where the file is there: a worker that looks would look in vain most of the time."""
-    left = deferred(week(1))
+def looked(scheduled: Any) -> list[str]:
+    """What a task says that has nothing to wait for."""
+    return operator().execute(context(None, scheduled))
+
+
+def now() -> tuple[str, str]:
+    """Window of a week that is just over, as other weeks are not in the tests."""
+    end = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (end - timedelta(weeks=1)).isoformat(), end.isoformat()
+
+
+def test_a_run_leaves_the_waiting_to_the_triggerer(waiting: Partner):
+    window = now()
+    left = deferred(window)
     assert left.method_name == "arrived"
-    assert left.trigger.until == "2019-11-13T00:00:00+00:00"  # two days after the window
+    assert left.trigger.until == (datetime.fromisoformat(window[1]) + timedelta(days=2)).isoformat()
+    name = f"sales_{window[0][:10]}.csv"
+    event = first_event(again(left.trigger), lambda: waiting.put(name, csv_of(1)))
+    assert event == {"found": [name]}
+    assert operator().arrived(context(None, window), event) == [name]
+
+
+def test_a_run_whose_file_is_there_waits_for_nothing(waiting: Partner):
+    """A trigger that fires too soon is lost on the scheduler, which tries the task again after its retry delay."""
     waiting.put(name_of(1), csv_of(1))
-    event = first_event(again(left.trigger))
-    assert event == {"found": [name_of(1)]}
-    assert operator().arrived(context(None, week(1)), event) == [name_of(1)]
+    assert looked(week(1)) == [name_of(1)]
 
 
 def test_no_secret_is_kept_with_a_trigger(waiting: Partner):
-    kept = str(deferred(week(1)).trigger.serialize())
+    kept = str(deferred(now()).trigger.serialize())
     admin = waiting.stack.lake.admin
     assert admin.secret_key not in kept
     assert admin.access_key not in kept
@@ -81,29 +98,32 @@ def test_a_file_that_comes_while_somebody_waits(waiting: Partner):
 
 def test_a_file_that_does_not_come(waiting: Partner):
     waiting.put(name_of(2), csv_of(1))  # of another week
-    event = first_event(deferred(week(1)).trigger)
     with pytest.raises(AirflowFailException) as missing:
-        operator().arrived(context(None, week(1)), event)
+        looked(week(1))
     for said in (
         "partner.sales [2019-11-04T00:00:00+00:00, 2019-11-11T00:00:00+00:00)", "'sales_*'", "2019-11-04", "partner/in",
         "2 days", "(not there)", "clear this task",
     ):  # fmt: skip
         assert said in str(missing.value)
+    event = first_event(trigger_of(week(1), datetime.now(UTC) + timedelta(seconds=1)))
+    with pytest.raises(AirflowFailException, match="no file like 'sales_"):
+        operator().arrived(context(None, week(1)), event)
 
 
 def test_a_file_that_is_not_complete(partner: Partner):
     partner.declare(WAITING | {"done": "{key}.ok", "exclude": ["*.ok"]})
     partner.put(name_of(1), csv_of(1))
-    assert "there, but not complete: sales_2019-11-04.csv" in first_event(deferred(week(1)).trigger)["missing"]
+    with pytest.raises(AirflowFailException, match=r"there, but not complete: sales_2019-11-04\.csv"):
+        looked(week(1))
     partner.put(name_of(1) + ".ok", b"")
-    assert first_event(deferred(week(1)).trigger) == {"found": [name_of(1)]}
+    assert looked(week(1)) == [name_of(1)]
 
 
 def test_a_file_that_is_loaded_already_is_there(waiting: Partner):
     """A run that is cleared goes on, and finds nothing new."""
     waiting.put(name_of(1), csv_of(1))
     waiting.load(scheduled=week(1))
-    assert first_event(deferred(week(1)).trigger) == {"found": [name_of(1)]}
+    assert looked(week(1)) == [name_of(1)]
     assert waiting.extract(scheduled=week(1)) == []
 
 
@@ -116,4 +136,5 @@ def test_a_store_that_fails_for_a_while(partner: Partner):
         until = datetime.now(UTC) + timedelta(minutes=5)
         assert first_event(trigger_of(week(1), until)) == {"found": [name_of(1)]}
         server.answers[f"/out/{name_of(1)}"] = [403]
-        assert "403 Forbidden" in first_event(deferred(week(1)).trigger)["missing"]
+        with pytest.raises(AirflowFailException, match="403 Forbidden"):
+            looked(week(1))
