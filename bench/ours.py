@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from bench.addresses import Addresses
 from bench.child import timed
 from bench.declarations import SOURCE, WINDOW
-from datastack.codec.warm import compile_kernels
+from datastack.codec.warm import compile_copying
 from datastack.contract.privacy import Pseudonymiser
 from datastack.contract.registry import load_source
 from datastack.contract.slice import Slice
@@ -35,7 +35,7 @@ def main(action: str, *arguments: str) -> None:
     bucket = Bucket(s3(at.s3_access_key, at.s3_secret_key, None, "us-east-1", endpoint.geturl()), at.bucket)
     lake = LakeStore(lake=bucket, landing=bucket)
     load_source(SOURCE)
-    compile_kernels()
+    compile_copying()
     with timed() as report:
         if action == "extract":
             report["manifest_key"] = extract(at, lake, *arguments)
