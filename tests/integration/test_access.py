@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from local.bootstrap import BUCKETS, S3_RIGHTS
 from tests.integration.harness import TRANSACTIONS, Stack, bucket_of, days
 
-ZONES = {"lake": {"conformed"}, "landing": {"landing", "quarantine"}}
+ZONES = {"lake": {"conformed"}, "landing": {"landing", "quarantine", "checkpoints"}}
 DOES = {
     "Read": lambda client, bucket: client.get_object(Bucket=bucket, Key="conformed/probe"),
     "List": lambda client, bucket: client.list_objects_v2(Bucket=bucket),
@@ -76,7 +76,7 @@ def test_every_object_stands_in_the_bucket_of_its_zone(stack: Stack):
     client = stack.lake.client()
     for bucket, zones in ZONES.items():
         keys = [each["Key"] for each in client.list_objects_v2(Bucket=bucket).get("Contents", ())]
-        there = {key.split("/")[0] for key in keys} - {"checkpoints"}
+        there = {key.split("/")[0] for key in keys}
         assert there, f"nothing is in {bucket}"
         assert there <= zones
         assert all(bucket_of(key) == bucket for key in keys)
@@ -86,7 +86,7 @@ def test_every_object_stands_in_the_bucket_of_its_zone(stack: Stack):
 def test_landing_is_refused_to_other_credentials_and_the_error_names_the_object(stack: Stack, user: str):
     identity = stack.lake.identities[user]
     stack.connect("landing", login=identity.access_key, password=identity.secret_key)
-    with pytest.raises(OSError, match=r"s3://landing/landing/marketing_api/campaigns/.*ACCESS_DENIED") as failure:
+    with pytest.raises(OSError, match=r"s3://landing/checkpoints/marketing_api/campaigns/.*ACCESS_DENIED") as failure:
         stack.extract("marketing_api", "campaigns", days(1))
     assert identity.secret_key not in str(failure.value)
     assert stack.objects("landing/") == []

@@ -310,6 +310,6 @@ def test_a_plan_names_so_much_and_the_next_one_goes_on(stack: Stack, monkeypatch
 
 def test_a_lake_that_refuses_is_named(stack: Stack):
     stack.connect("lake", password="hush-hush")
-    with pytest.raises(OSError, match=r"listing s3://lake/checkpoints/ failed: .*Signature") as failure:
+    with pytest.raises(OSError, match=r"listing s3://lake/conformed/ failed: .*Signature") as failure:
         plan(3)
     assert "hush-hush" not in str(failure.value)

@@ -64,6 +64,9 @@ class Conformer:
 
     def __init__(self, contract: Contract, pseudonymiser: Pseudonymiser) -> None:
         self.contract, self._pseudonymiser = contract, pseudonymiser
+        # A row whose values moved by a field has personal ones in other columns, and reasons leave the lake.
+        self._secret = any(column.privacy for column in contract.columns)
+        self._columns = [column.model_copy(update={"is_secret": self._secret}) for column in contract.stored]
         self._taken = {column.name for column in contract.columns}
         self._fields: dict[str, str] = {}  # unknown field that is kept: its column
         self._json = JsonColumns(contract, lambda field: self._drift(field, 0) is not None)
@@ -111,7 +114,7 @@ class Conformer:
             if field.name in known or (name := self._drift(field.name, batch.num_rows)) is None:
                 continue
             self.evolved[name] = declared(field) or physical_type(field.type)
-            values, reasons = beyond(batch.column(field.name), name, self.evolved[name])
+            values, reasons = beyond(batch.column(field.name), name, self.evolved[name], self._secret)
             extras.append((pa.field(name, values.type), values))
             unfit = reasons | unfit
         columns = {column.name: self._column(batch, column) for column in self.contract.stored}
@@ -198,7 +201,7 @@ class Conformer:
         """Rows that fit, and why the others don't: the first reason of each, ``reasons`` before those of columns."""
         reasons = dict(reasons)
         arrays = []
-        for column in self.contract.stored:
+        for column in self._columns:
             values = columns[column.name]
             array, unfit = typed(values, column)
             for index, reason in unfit.items():

@@ -57,14 +57,12 @@ def _parsed(spans: Spans, type_: pa.DataType) -> parse.Parsed:
 def _wrong(spans: Spans, index: int, column: Column) -> str:
     if spans.kinds[index] == ASTRAY:
         return f"what leads to {column.path} is no object, or names it twice"
-    return "wrong type" if column.privacy else f"{spans.shown(index)!r} is not of type {column.type}"
+    return _named(spans, index, column, f"is not of type {column.type}")
 
 
-def _named(reasons: Unfit, spans: Spans, column: Column) -> Unfit:
-    """Reasons with the value in front, where it may be shown."""
-    if column.privacy:
-        return reasons
-    return {at: why if "NUL" in why else f"{spans.shown(at)!r} {why}" for at, why in reasons.items()}
+def _named(spans: Spans, index: int, column: Column, why: str) -> str:
+    """A reason with the value in front, where it may be shown."""
+    return why if column.is_secret or why == HAS_NUL else f"{spans.shown(index)!r} {why}"
 
 
 def _text(spans: Spans, column: Column) -> tuple[pa.Array, np.ndarray, Unfit]:
@@ -107,7 +105,7 @@ def _uuid(spans: Spans, column: Column) -> tuple[pa.Array, np.ndarray, Unfit]:
 def _in_one_form(spans: Spans, column: Column, wanted: np.ndarray) -> tuple[pa.Array, np.ndarray, Unfit]:
     values, fits, reasons = _strings(spans, wanted)
     values, others = fitting(values, column.type)
-    return values, fits, _named(others | reasons, spans, column)
+    return values, fits, {at: _named(spans, at, column, why) for at, why in (others | reasons).items()}
 
 
 def _bytes(spans: Spans, column: Column) -> tuple[pa.Array, np.ndarray, Unfit]:
@@ -146,7 +144,7 @@ def _json(spans: Spans, column: Column) -> tuple[pa.Array, np.ndarray, Unfit]:
                 reasons[index] = str(error)
         texts = nulled(texts, reasons)
     values = pa.json_().wrap_array(texts)
-    return values, usable | (1 - spans.has_value), _named(reasons, spans, column)
+    return values, usable | (1 - spans.has_value), {at: _named(spans, at, column, why) for at, why in reasons.items()}
 
 
 _TEXTS: dict[str, Callable[[Spans, Column], tuple[pa.Array, np.ndarray, Unfit]]] = {
@@ -176,10 +174,8 @@ def _lists(spans: Spans, column: Column) -> tuple[pa.Array, Unfit]:
     reasons: Unfit = {}
     for index, why in unfit.items():
         owner = int(owners[index])
-        if why == HAS_NUL or column.privacy or items.kinds[index] == ASTRAY:
-            reasons.setdefault(owner, why)
-        else:
-            reasons.setdefault(owner, f"{spans.shown(owner)!r} is not of type {column.type}")
+        is_told = why == HAS_NUL or items.kinds[index] == ASTRAY
+        reasons.setdefault(owner, why if is_told else _wrong(spans, owner, column))
     for index in np.flatnonzero(valid | (1 - spans.has_value) == 0).tolist():
         reasons[index] = _wrong(spans, index, column)
     return nulled(lists, reasons), reasons

@@ -36,10 +36,8 @@ def typed(values: Values, column: Column) -> tuple[pa.Array, Unfit]:
 
 
 def _reason(value: Any, column: Column, error: Exception) -> str:
-    if column.privacy:
-        return str(error) if isinstance(error, UnfitError) else "wrong type"
     about = str(error) if isinstance(error, UnfitError) else f"is not of type {column.type}"
-    return f"{str(shown(value))[:60]!r} {about}"
+    return about if column.is_secret else f"{str(shown(value))[:60]!r} {about}"
 
 
 def declared(field: pa.Field) -> str | None:
@@ -50,11 +48,11 @@ def declared(field: pa.Field) -> str | None:
     return f"numeric({metadata[b'precision'].decode()},{metadata[b'scale'].decode()})"
 
 
-def beyond(values: pa.Array, name: str, type_: str) -> tuple[pa.Array, Unfit]:
+def beyond(values: pa.Array, name: str, type_: str, is_secret: bool) -> tuple[pa.Array, Unfit]:
     """Values of a column that the contract has not, and the reason for each index whose value can't be stored."""
     if type_ != "text" and values.type != pa.string():
         return carried(values, type_), {}
-    column = Column(name=name, type=type_, description="not in the contract", path=name)
+    column = Column(name=name, type=type_, description="not in the contract", path=name, is_secret=is_secret)
     array, unfit = typed(carried(values, type_) if type_ == "text" else values, column)
     return array, {index: f"{name}: {reason}" for index, reason in unfit.items()}
 

@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import ValidationError
 
 from datastack.contract.slice import Slice
+from datastack.lake.layout import CHECKPOINTS
 from datastack.lake.manifest import ManifestError, Part, Stored, Written
 from datastack.lake.store import LakeStore
 
@@ -92,7 +93,7 @@ class _Checkpoint(Generic[P, D]):
     def __init__(self, lake: LakeStore, source: str, stream: str, window: Slice, run: str) -> None:
         self._lake = lake
         run_id = hashlib.sha256(run.encode()).hexdigest()[:16]
-        self._prefix = f"checkpoints/{source}/{stream}/slice={window.name}/run={run_id}"
+        self._prefix = f"{CHECKPOINTS}/{source}/{stream}/slice={window.name}/run={run_id}"
         self._plan = f"{self._prefix}/plan.json"
 
     def plan(self) -> P | None:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from itertools import groupby, islice
 from typing import Any
 
-from datastack.lake.layout import MANIFEST, Zone
+from datastack.lake.layout import MANIFEST, is_as_received
 
 DELETED_AT_ONCE = 1000  # the most that S3 takes
 _FOLDER = re.compile(
@@ -120,8 +120,7 @@ class Inventory:
             shelf.delete(found.key for prefix in prefixes for found in self.objects(f"{prefix}/"))
 
     def _shelf(self, key: str) -> Shelf:
-        as_received = [zone.value for zone in Zone if zone.is_as_received]
-        return self.landing if key.partition("/")[0] in as_received else self.lake
+        return self.landing if is_as_received(key) else self.lake
 
 
 def _folder_of(found: Found) -> str | None:

@@ -10,6 +10,8 @@ from datastack.contract.slice import Slice
 
 MANIFEST = "_manifest.json"
 PART = "part"
+DOCS = "docs"  # what is published, described for people
+CHECKPOINTS = "checkpoints"  # how far moves under way have come: an API's cursor, the bounds of a table's chunks
 
 
 class Zone(StrEnum):
@@ -19,10 +21,18 @@ class Zone(StrEnum):
     CONFORMED = "conformed"  # fits its contract, in Parquet
     QUARANTINE = "quarantine"  # did not fit, with the reason
 
-    @property
-    def is_as_received(self) -> bool:
-        """Whether personal data stands here in clear text: such zones have a bucket and an access of their own."""
-        return self is not Zone.CONFORMED
+
+_AS_RECEIVED = frozenset({Zone.LANDING.value, Zone.QUARANTINE.value, CHECKPOINTS})
+
+
+def is_as_received(key: str) -> bool:
+    """Whether personal data may stand here in clear text: such zones have a bucket and an access of their own."""
+    return key.partition("/")[0] in _AS_RECEIVED
+
+
+def docs_key(domain: str) -> str:
+    """Key of the documentation of a domain's marts, one HTML file."""
+    return f"{DOCS}/{domain}/index.html"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.fs as pafs
 
-from datastack.lake.layout import Zone
+from datastack.lake.layout import is_as_received
 from datastack.lake.manifest import Manifest, ManifestError, Part
 
 
@@ -39,9 +39,6 @@ class Bucket:
 
     filesystem: pafs.FileSystem
     name: str
-
-
-_AS_RECEIVED = tuple(zone.value for zone in Zone if zone.is_as_received)
 
 
 @dataclass(frozen=True)
@@ -159,7 +156,7 @@ class LakeStore:
         return f"s3://{self._bucket(key).name}/{key}"
 
     def _bucket(self, key: str) -> Bucket:
-        return self.landing if key.partition("/")[0] in _AS_RECEIVED else self.lake
+        return self.landing if is_as_received(key) else self.lake
 
     def _at(self, key: str) -> tuple[pafs.FileSystem, str]:
         bucket = self._bucket(key)

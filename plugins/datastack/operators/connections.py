@@ -93,9 +93,16 @@ def lake_inventory() -> "Inventory":
     return Inventory(lake=_shelf(LAKE), landing=_shelf(LANDING))
 
 
+def lake_bucket_client() -> tuple[Any, str]:
+    """S3 client for the bucket of conformed data, and the bucket's name."""
+    return _s3_client(LAKE), _bucket_name(LAKE)
+
+
 def lake_bucket(zone: "Zone") -> str:
     """Name of the bucket that a zone stands in."""
-    return _bucket_name(LANDING if zone.is_as_received else LAKE)
+    from datastack.lake.layout import is_as_received
+
+    return _bucket_name(LANDING if is_as_received(zone) else LAKE)
 
 
 def _bucket(conn_id: str) -> "Bucket":

@@ -12,13 +12,12 @@ from datastack.contract.file_sources import DocumentStream
 from datastack.contract.model import YOUNGEST, Contract, Retention
 from datastack.contract.registry import load_source, source_names
 from datastack.lake.inventory import Folder, Inventory
-from datastack.lake.layout import MANIFEST, Zone
+from datastack.lake.layout import CHECKPOINTS, MANIFEST, Zone
 from datastack.lake.manifest import Stored
 from datastack.warehouse import retention as ledger
 
 T = TypeVar("T")
 
-CHECKPOINTS = "checkpoints"
 CHECKPOINT_KEPT = timedelta(days=7)
 MOST = 20_000  # folders a plan names: what an hour is enough for; the next run goes on
 AT_ONCE = 500  # folders between two looks into the ledger

@@ -51,6 +51,20 @@ def test_values_are_typed_exactly():
     assert json.loads(row["doc"]) == {"a": [1]}
 
 
+@pytest.mark.parametrize(
+    ("type_", "says"),
+    [("bigint", "is not of type bigint"), ("uuid", "is not a UUID"), ("jsonb", "is not JSON"),
+     ("numeric", "is not a number"), ("text[]", "is not of type text[]")],
+)  # fmt: skip
+def test_a_row_that_is_off_by_a_field_shows_no_identity(type_: str, says: str):
+    columns = [column("email", "text", privacy=Privacy.HASH), column("other", type_)]
+    texts = pa.RecordBatch.from_pydict({"email": ["a note"], "other": ["jane@example.com"]})
+    got = Conformer(contract(*columns), Pseudonymiser(KEY)).batch(texts)
+    assert got.rejected.column("reason").to_pylist() == [f"other: {says}"]
+    without = Conformer(contract(column("other", type_)), Pseudonymiser(KEY)).batch(texts)
+    assert without.rejected.column("reason").to_pylist() == [f"other: 'jane@example.com' {says}"]
+
+
 def test_nested_values_are_found_by_their_path():
     columns = [column("start", "date", "period.start"), column("ids", "text[]", "members[].id")]
     records = [
