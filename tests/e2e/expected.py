@@ -124,3 +124,71 @@ def campaign_response(anchor: date) -> set[tuple[Any, ...]]:
         sold = (bought.household_id.nunique(), len(bought), int(bought.sales_value.sum()))
         found.add((number, len(targeted), redeeming, len(redemptions), rate, *sold))
     return found
+
+
+def product_promotions(weeks: Iterable[int], anchor: date) -> set[tuple[Any, ...]]:
+    """Week, products, and the stores of each that promote it, have it on display, show it in the mailer, in sum."""
+    found = set()
+    for week in weeks:
+        rows = promotions(week)
+        stores = [
+            len(each[["product_id", "store_id"]].drop_duplicates())
+            for each in (rows, rows[rows.display_location != "0"], rows[rows.mailer_location != "0"])
+        ]
+        found.add((monday(week, anchor), rows.product_id.nunique(), *stores))
+    return found
+
+
+def household_activity(anchor: date, key: str) -> set[tuple[Any, ...]]:
+    """Household, days since its last purchase; baskets and cents of the 364 days up to the last purchase of all."""
+    rows = purchases(anchor)
+    last = rows.day.max()
+    recency = (last - rows.groupby("household_id").day.max()).dt.days
+    year = rows[rows.day > last - pd.Timedelta(days=364)].groupby("household_id")
+    baskets, cents = year.basket_id.nunique(), year.sales_value.sum()
+    return {
+        (pseudonym(household, key), int(days), int(baskets.get(household, 0)), int(cents.get(household, 0)))
+        for household, days in recency.items()
+    }
+
+
+def features(anchor: date, key: str, sunday: date) -> set[tuple[Any, ...]]:
+    """Household, days since its last purchase, and for 4, 13 and 52 weeks: baskets, cents, departments."""
+    end = pd.Timestamp(sunday)
+    rows = purchases(anchor)
+    rows = rows[rows.day <= end]
+    recency = (end - rows.groupby("household_id").day.max()).dt.days
+    sums = []
+    for weeks in (4, 13, 52):
+        within = rows[rows.day > end - pd.Timedelta(weeks=weeks)].groupby("household_id")
+        sums += [within.basket_id.nunique(), within.sales_value.sum(), within.department.nunique()]
+    return {
+        (pseudonym(household, key), int(days), *(int(each.get(household, 0)) for each in sums))
+        for household, days in recency.items()
+    }
+
+
+def campaign_uplift(anchor: date) -> dict[int, tuple[int, int, float]]:
+    """Of campaigns that can be measured: redeemers and others that are compared, and dollars of uplift a redeemer."""
+    rows, redeemed = purchases(anchor), table("coupon_redemptions")
+    first, last = rows.groupby("household_id").day.min(), rows.day.max()
+    found = {}
+    for number, _, start_date, end_date, _ in campaigns(anchor):
+        start, end = pd.Timestamp(start_date), pd.Timestamp(end_date)
+        before = start - (end - start) - pd.Timedelta(days=1)
+        if before < first.min() or end > last:
+            continue
+        known = pd.DataFrame(index=first[first <= before].index)
+        for name, since, until in (("before", before, start - pd.Timedelta(days=1)), ("during", start, end)):
+            sales = rows[rows.day.between(since, until)].groupby("household_id").sales_value.sum()
+            known[name] = sales.reindex(known.index).fillna(0)
+        known["decile"] = (known.before.rank(method="min") - 1) * 10 // len(known)
+        known["change"] = known.during - known.before
+        known["redeems"] = known.index.isin(redeemed[redeemed.campaign_id == number].household_id)
+        mean = known.groupby(["decile", "redeems"]).change.agg(["mean", "size"]).unstack().dropna()
+        if len(mean):
+            mean["uplift"] = mean["mean", True] - mean["mean", False]
+            weights = mean["size", True]
+            uplift = (mean.uplift * weights).sum() / weights.sum() / 100
+            found[number] = (int(weights.sum()), int(mean["size", False].sum()), float(uplift))
+    return found

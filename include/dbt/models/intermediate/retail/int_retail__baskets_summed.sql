@@ -1,6 +1,6 @@
-with purchases as (
+with basket_departments as (
 
-    select * from {{ ref('fct_purchases') }}
+    select * from {{ ref('int_retail__basket_departments_summed') }}
 
 ),
 
@@ -8,11 +8,11 @@ summed as (
 
     select
         basket_id,
-        household_id,
-        min(purchase_date) as purchase_date,
+        household_key,
+        purchase_date,
         cast(sum(sales_amount_usd) as numeric(12, 2)) as sales_amount_usd
-    from purchases
-    group by basket_id, household_id
+    from basket_departments
+    group by basket_id, household_key, purchase_date
 
 )
 

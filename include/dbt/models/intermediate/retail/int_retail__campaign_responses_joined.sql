@@ -1,24 +1,27 @@
 with campaigns as (
 
-    select * from {{ ref('stg_marketing_api__campaigns') }}
+    select * from {{ ref('dim_campaign') }}
 
 ),
 
 targeted as (
 
-    select * from {{ ref('stg_marketing_api__campaign_households') }}
+    select
+        {{ surrogate_key(['campaign_id']) }} as campaign_key,
+        {{ surrogate_key(['household_id']) }} as household_key
+    from {{ ref('stg_marketing_api__campaign_households') }}
 
 ),
 
 redemptions as (
 
     select
-        campaign_id,
-        household_id,
+        campaign_key,
+        household_key,
         count(*) as redemption_count,
         min(redemption_date) as first_redemption_date
-    from {{ ref('stg_marketing_api__redemptions') }}
-    group by campaign_id, household_id
+    from {{ ref('fct_coupon_redemptions') }}
+    group by campaign_key, household_key
 
 ),
 
@@ -31,17 +34,17 @@ baskets as (
 purchases_in_period as (
 
     select
-        campaigns.campaign_id,
-        baskets.household_id,
+        campaigns.campaign_key,
+        baskets.household_key,
         count(*) as basket_count,
         sum(baskets.sales_amount_usd) as sales_amount_usd
     from targeted
-    inner join campaigns on targeted.campaign_id = campaigns.campaign_id
+    inner join campaigns on targeted.campaign_key = campaigns.campaign_key
     inner join baskets
         on
-            targeted.household_id = baskets.household_id
+            targeted.household_key = baskets.household_key
             and baskets.purchase_date between campaigns.start_date and campaigns.end_date
-    group by campaigns.campaign_id, baskets.household_id
+    group by campaigns.campaign_key, baskets.household_key
 
 ),
 
@@ -49,22 +52,22 @@ purchases_in_period as (
 joined as (
 
     select
-        coalesce(targeted.campaign_id, redemptions.campaign_id) as campaign_id,
-        coalesce(targeted.household_id, redemptions.household_id) as household_id,
-        targeted.household_id is not null as is_targeted,
+        coalesce(targeted.campaign_key, redemptions.campaign_key) as campaign_key,
+        coalesce(targeted.household_key, redemptions.household_key) as household_key,
+        targeted.household_key is not null as is_targeted,
         coalesce(redemptions.redemption_count, 0) as redemption_count,
         redemptions.first_redemption_date
     from targeted
     full outer join redemptions
         on
-            targeted.campaign_id = redemptions.campaign_id
-            and targeted.household_id = redemptions.household_id
+            targeted.campaign_key = redemptions.campaign_key
+            and targeted.household_key = redemptions.household_key
 
 )
 
 select
-    joined.campaign_id,
-    joined.household_id,
+    joined.campaign_key,
+    joined.household_key,
     joined.is_targeted,
     joined.redemption_count,
     joined.first_redemption_date,
@@ -73,5 +76,5 @@ select
 from joined
 left join purchases_in_period
     on
-        joined.campaign_id = purchases_in_period.campaign_id
-        and joined.household_id = purchases_in_period.household_id
+        joined.campaign_key = purchases_in_period.campaign_key
+        and joined.household_key = purchases_in_period.household_key

@@ -14,6 +14,11 @@ with spans as (
         min(redemption_date) as first_date,
         max(redemption_date) as last_date
     from {{ ref('stg_marketing_api__redemptions') }}
+    union all
+    select
+        min(week_start_date) as first_date,
+        max(week_start_date) as last_date
+    from {{ ref('fct_product_promotions') }}
 
 ),
 

@@ -4,10 +4,12 @@ with products as (
 
 ),
 
--- DISTINCT: a product is sold many times and belongs in the dimension once.
-sold as (
+-- UNION without ALL: each product once, however many facts name it.
+seen as (
 
-    select distinct product_id from {{ ref('fct_purchases') }}
+    select product_id from {{ ref('stg_retail_db__transactions') }}
+    union
+    select product_id from {{ ref('fct_product_promotions') }}
 
 ),
 
@@ -30,7 +32,7 @@ listed as (
 inferred as (
 
     select
-        sold.product_id,
+        seen.product_id,
         cast(null as bigint) as manufacturer_id,
         cast('{{ var("unknown_member") }}' as varchar) as department,
         cast(null as varchar) as product_category,
@@ -39,12 +41,29 @@ inferred as (
         cast(null as varchar) as package_size,
         false as is_listed,
         cast(null as timestamp with time zone) as source_updated_at
-    from sold
-    left join products on sold.product_id = products.product_id
+    from seen
+    left join products on seen.product_id = products.product_id
     where products.product_id is null
+
+),
+
+members as (
+
+    select * from listed
+    union all
+    select * from inferred
 
 )
 
-select * from listed
-union all
-select * from inferred
+select
+    {{ surrogate_key(['product_id']) }} as product_key,
+    product_id,
+    manufacturer_id,
+    department,
+    product_category,
+    product_type,
+    brand,
+    package_size,
+    is_listed,
+    source_updated_at
+from members

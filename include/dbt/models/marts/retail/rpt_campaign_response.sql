@@ -7,7 +7,7 @@ with campaigns as (
 responses as (
 
     select
-        campaign_id,
+        campaign_key,
         sum(case when is_targeted and redemption_count > 0 then 1 else 0 end) as redeeming_household_count,
         sum(case when not is_targeted then 1 else 0 end) as untargeted_redeeming_household_count,
         sum(redemption_count) as redemption_count,
@@ -15,11 +15,12 @@ responses as (
         sum(basket_count) as basket_count,
         sum(sales_amount_usd) as sales_amount_usd
     from {{ ref('int_retail__campaign_responses_joined') }}
-    group by campaign_id
+    group by campaign_key
 
 )
 
 select
+    campaigns.campaign_key,
     campaigns.campaign_id,
     campaigns.campaign_type,
     campaigns.start_date,
@@ -38,4 +39,4 @@ select
     cast(coalesce(responses.basket_count, 0) as bigint) as basket_count,
     cast(coalesce(responses.sales_amount_usd, 0) as numeric(14, 2)) as sales_amount_usd
 from campaigns
-left join responses on campaigns.campaign_id = responses.campaign_id
+left join responses on campaigns.campaign_key = responses.campaign_key

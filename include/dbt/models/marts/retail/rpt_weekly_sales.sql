@@ -1,43 +1,30 @@
-with purchases as (
+with basket_departments as (
 
-    select * from {{ ref('fct_purchases') }}
-
-),
-
-products as (
-
-    select * from {{ ref('dim_product') }}
-
-),
-
-dates as (
-
-    select * from {{ ref('dim_date') }}
+    select * from {{ ref('int_retail__basket_departments_summed') }}
 
 ),
 
 summed as (
 
     select
-        dates.week_start_date,
-        products.department,
-        count(distinct purchases.household_id) as household_count,
-        count(distinct purchases.basket_id) as basket_count,
-        count(*) as purchase_count,
-        sum(purchases.quantity) as unit_count,
-        cast(sum(purchases.sales_amount_usd) as numeric(14, 2)) as sales_amount_usd,
-        cast(sum(purchases.retail_discount_usd) as numeric(14, 2)) as retail_discount_usd,
-        cast(sum(purchases.coupon_discount_usd) as numeric(14, 2)) as coupon_discount_usd,
-        cast(sum(purchases.coupon_match_discount_usd) as numeric(14, 2)) as coupon_match_discount_usd
-    from purchases
-    inner join products on purchases.product_id = products.product_id
-    inner join dates on purchases.purchase_date = dates.calendar_date
-    group by dates.week_start_date, products.department
+        week_start_date,
+        department,
+        count(distinct household_key) as household_count,
+        count(*) as basket_count,
+        cast(sum(purchase_count) as bigint) as purchase_count,
+        cast(sum(unit_count) as bigint) as unit_count,
+        cast(sum(sales_amount_usd) as numeric(14, 2)) as sales_amount_usd,
+        cast(sum(promoted_sales_amount_usd) as numeric(14, 2)) as promoted_sales_amount_usd,
+        cast(sum(retail_discount_usd) as numeric(14, 2)) as retail_discount_usd,
+        cast(sum(coupon_discount_usd) as numeric(14, 2)) as coupon_discount_usd,
+        cast(sum(coupon_match_discount_usd) as numeric(14, 2)) as coupon_match_discount_usd
+    from basket_departments
+    group by week_start_date, department
 
 )
 
 select
-    {{ surrogate_key(['week_start_date', 'department']) }} as weekly_sales_id,
+    {{ surrogate_key([iso_date('week_start_date'), 'department']) }} as weekly_sales_key,
     week_start_date,
     department,
     household_count,
@@ -45,6 +32,7 @@ select
     purchase_count,
     unit_count,
     sales_amount_usd,
+    promoted_sales_amount_usd,
     retail_discount_usd,
     coupon_discount_usd,
     coupon_match_discount_usd

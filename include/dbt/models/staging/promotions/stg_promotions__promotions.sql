@@ -14,7 +14,8 @@ renamed as (
         display_location as display_location_code,
         mailer_location as mailer_location_code,
         display_location != '0' as is_on_display,
-        mailer_location != '0' as is_in_mailer
+        mailer_location != '0' as is_in_mailer,
+        _load_id as load_id
     from source
 
 )
