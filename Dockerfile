@@ -23,17 +23,15 @@ RUN pip install --no-cache-dir --compile -c constraints.txt -r requirements.txt
 FROM base AS datastack
 
 COPY --chown=airflow:0 include/ include/
-# The DAGs are made from the manifest. Parsing needs no warehouse.
-RUN dbt --quiet parse --project-dir include/dbt --profiles-dir include/dbt \
-    && test -s include/dbt/target/manifest.json
-
 # Of local/, what Airflow itself is configured to import.
 COPY --chown=airflow:0 local/airflow_config/ local/airflow_config/
 COPY --chown=airflow:0 local/__init__.py local/lineage_file.py local/
 COPY --chown=airflow:0 plugins/ plugins/
 COPY --chown=airflow:0 dags/ dags/
+# The DAGs are made from dbt's manifest. Parsing needs no warehouse.
 RUN python -m compileall -q dags local plugins \
-    && python -m datastack compile
+    && python -m datastack compile \
+    && python -m datastack manifest
 
 
 FROM base AS demo

@@ -8,10 +8,7 @@ RUN := $(VENV)/bin/python
 STAMPS := $(VENV)/.stamps
 PEERS := $(VENV)/peers
 DBT := include/dbt
-MANIFEST := $(DBT)/target/manifest.json
-DBT_FILES := $(shell find $(DBT) -type f \( -name '*.sql' -o -name '*.yml' -o -name '*.md' -o -name '*.csv' \) \
-	-not -path '$(DBT)/target/*' -not -path '$(DBT)/logs/*')
-BENCHES ?= movement api conform
+BENCHES ?= movement api conform transform
 STAGES := unit dags integration faults e2e
 
 # Compiled imports start faster; a machine-wide setting against them must not reach what runs here.
@@ -25,7 +22,7 @@ export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 help: ## Show this help
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 20
 
-up: $(STAMPS)/run $(STAMPS)/kernels $(MANIFEST) ## Start the stack, load the year, leave the Airflow UI up; safe to repeat
+up: $(STAMPS)/run $(STAMPS)/kernels manifest ## Start the stack, load the year, leave the Airflow UI up; safe to repeat
 	@$(RUN) -m local up
 
 down: ## Stop what `make up` started
@@ -51,7 +48,7 @@ test: check ## Run everything that CI runs: check, then all tests
 		echo; echo "== tests/$$stage"; $(RUN) -m pytest tests/$$stage || exit 1; \
 	done
 
-check: $(STAMPS)/test $(MANIFEST) ## Lint, types, declarations, generated files
+check: $(STAMPS)/test manifest ## Lint, types, declarations, generated files
 	@echo "== lint"
 	@$(RUN) -m ruff check
 	@$(RUN) -m ruff format --check
@@ -66,16 +63,11 @@ check: $(STAMPS)/test $(MANIFEST) ## Lint, types, declarations, generated files
 bench: $(STAMPS)/run $(STAMPS)/kernels $(if $(findstring --without-peers,$(ARGS)),,$(STAMPS)/peers) ## Measure speed and memory beside other tools
 	@for what in $(BENCHES); do echo "== $$what"; $(RUN) -m bench $$what $(ARGS) || exit 1; done
 
-generate: $(STAMPS)/run ## Write the files that follow from the contracts
+generate: $(STAMPS)/run ## Write the files that follow from contracts and models
 	@$(RUN) -m datastack generate
-	@$(MAKE) --no-print-directory manifest
 
-manifest: $(MANIFEST) ## Let dbt write the manifest that the DAGs are made from
-
-$(MANIFEST): $(STAMPS)/run $(DBT_FILES)
-	@echo "Parsing the dbt project"
-	@$(RUN) -c "from dbt.cli.main import cli; cli()" --quiet parse --project-dir $(DBT) --profiles-dir $(DBT)
-	@touch $@
+manifest: $(STAMPS)/run ## Let dbt write the manifest that the DAGs are made from, if its project changed
+	@$(RUN) -m datastack manifest
 
 constraints: $(STAMPS)/uv ## Resolve all requirements again into constraints.txt
 	@PATH="$(CURDIR)/$(VENV)/bin:$$PATH" uv pip compile -q --universal --python-version 3.11 --no-header \

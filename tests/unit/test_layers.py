@@ -7,7 +7,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "plugins" / "datastack"
-ENGINE = {"codec", "contract", "source", "lake", "warehouse", "quality", "lineage"}
+ENGINE = {"codec", "contract", "source", "lake", "warehouse", "quality", "lineage", "transform"}
 MAY_IMPORT = {
     "codec": set(),
     "contract": {"codec"},
@@ -16,8 +16,10 @@ MAY_IMPORT = {
     "warehouse": {"codec", "contract"},
     "quality": {"contract"},
     "lineage": {"contract"},
+    "transform": {"contract"},
     "operators": ENGINE,
-    "pipelines": {"contract", "operators"},
+    "pipelines": {"contract", "operators", "transform"},
+    "ui": {"lake", "operators"},
 }
 
 

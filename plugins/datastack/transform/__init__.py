@@ -1,0 +1,1 @@
+"""What the dbt project declares, and whether it keeps the rules."""
