@@ -1,9 +1,9 @@
 """Contracts as frozen models: what the rest of the engine knows of an ODCS file."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pyarrow as pa
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
@@ -41,8 +41,65 @@ class Drift(StrEnum):
     DISCARD = "discard"  # leave it out and count it
 
 
+class Level(StrEnum):
+    """What comes of a check that finds something."""
+
+    FAIL = "fail"  # the gate is closed
+    WARN = "warn"  # the gate is open, and says so
+
+
+class Rule(Frozen):
+    """How many values of a column may break what it promises: rows, or percent of the rows that are checked."""
+
+    at_most: float = Field(default=0.0, ge=0.0)
+    unit: Literal["rows", "percent"] = "rows"
+    level: Level = Level.FAIL
+
+
+class Reference(Frozen):
+    """A column of a stream, maybe of another source, in which every value of the column must be found."""
+
+    source: Identifier
+    stream: Identifier
+    column: Identifier
+    level: Level = Level.FAIL
+
+    def __str__(self) -> str:
+        return f"{self.source}.{self.stream}.{self.column}"
+
+
+class Band(Frozen):
+    """Rows of a slice, in percent of the median of the slices of the same length in the weeks before it."""
+
+    low: float = Field(ge=0.0)
+    high: float
+    weeks: int = Field(ge=1, le=53)
+    level: Level = Level.FAIL
+
+    @model_validator(mode="after")
+    def _holds_the_median(self) -> "Band":
+        if not self.low <= 100 <= self.high:
+            raise ValueError(f"a band from {self.low} to {self.high} percent of the median does not hold the median")
+        return self
+
+
+class Waiver(Frozen):
+    """A check that may fail up to and including a day, and who says so."""
+
+    check: str = Field(min_length=1)
+    reason: str = Field(min_length=1)
+    link: str = Field(pattern=r"^https?://[^\s/]+\S*$")
+    expires: date
+
+    def __str__(self) -> str:
+        return f"{self.reason} ({self.link}), until {self.expires}"
+
+
 class Column(Frozen):
-    """One column of a stream. ``path`` is where it stands in a nested record, as ``a.b`` or ``a[].b``."""
+    """One column of a stream. ``path`` is where it stands in a nested record, as ``a.b`` or ``a[].b``.
+
+    ``is_secret`` keeps its values out of the reasons why rows don't fit.
+    """
 
     name: Identifier
     type: Annotated[str, AfterValidator(_known_type)]
@@ -51,10 +108,14 @@ class Column(Frozen):
     required: bool = False
     key_position: int | None = None
     privacy: Privacy | None = None
+    is_secret: bool = False
     minimum: float | None = None
     maximum: float | None = None
     pattern: str | None = None
     allowed: tuple[Any, ...] = ()
+    missing: Rule | None = None
+    invalid: Rule = Rule()
+    references: tuple[Reference, ...] = ()
 
     @property
     def is_stored(self) -> bool:
@@ -98,7 +159,10 @@ class Retention(Frozen):
 
 
 class Contract(Frozen):
-    """What one stream promises."""
+    """What one stream promises.
+
+    ``freshness`` is how much older than now its newest row may be, by ``freshness_column``; both are set, or none.
+    """
 
     source: Identifier
     stream: Identifier
@@ -111,6 +175,10 @@ class Contract(Frozen):
     drift: Drift = Drift.DISCARD
     tolerance: Tolerance = Tolerance()
     retention: Retention = Retention()
+    freshness: Annotated[timedelta, Field(gt=timedelta())] | None = None
+    freshness_column: Identifier | None = None
+    band: Band | None = None
+    waivers: tuple[Waiver, ...] = ()
     file: Path
 
     @property

@@ -15,8 +15,9 @@ from open_data_contract_standard.model import OpenDataContractStandard, SchemaOb
 
 from datastack.contract.errors import DeclarationError, from_validation
 from datastack.contract.model import Column, Contract, Privacy
+from datastack.contract.odcs_quality import column_rules, freshness, references, row_rules
 
-_OURS = {"path", "privacy", "drift", "quarantine", "retention"}
+_OURS = {"path", "privacy", "drift", "quarantine", "retention", "waivers"}
 
 
 def read_contract(file: Path, source: str, stream: str) -> Contract:
@@ -36,9 +37,10 @@ def read_contract(file: Path, source: str, stream: str) -> Contract:
             description=(document.description.purpose if document.description else None) or "",
             grain=table.dataGranularityDescription or "",
             owner=_owner(document),
-            columns=tuple(_column(file, prop) for prop in table.properties or ()),
-            minimum_rows=_minimum_rows(file, table),
+            columns=tuple(_column(file, source, prop) for prop in table.properties or ()),
             file=file,
+            **row_rules(file, table),
+            **freshness(file, document, table),
             **_custom(file, "customProperties", document.customProperties, rename={"quarantine": "tolerance"}),
         )
     except pydantic.ValidationError as error:
@@ -54,7 +56,7 @@ def read_yaml(file: Path) -> Any:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DeclarationError(file, "(whole file)", "there is no such file", "Create it.") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # of a day that there is not, for one
         raise DeclarationError(file, "(whole file)", f"not valid YAML: {error}", "Correct the syntax.") from error
     if not isinstance(content, dict):
         raise DeclarationError(file, "(whole file)", "not a mapping", "Start with field: value lines.")
@@ -87,7 +89,7 @@ def _owner(document: OpenDataContractStandard) -> str:
     return (getattr(team, "name", None) or "") if team else ""
 
 
-def _column(file: Path, prop: SchemaProperty) -> Column:
+def _column(file: Path, source: str, prop: SchemaProperty) -> Column:
     field = f"schema.properties.{prop.name}"
     options = prop.logicalTypeOptions or {}
     custom = _custom(file, field, prop.customProperties)
@@ -105,18 +107,12 @@ def _column(file: Path, prop: SchemaProperty) -> Column:
             maximum=options.get("maximum"),
             pattern=options.get("pattern"),
             allowed=tuple(item.value for item in prop.enum or ()),
+            references=references(file, source, prop),
+            **column_rules(file, prop),
             **({"path": prop.name} | custom),
         )
     except pydantic.ValidationError as error:
         raise from_validation(file, error).at(field) from error
-
-
-def _minimum_rows(file: Path, table: SchemaObject) -> int:
-    for rule in table.quality or ():
-        if rule.metric == "rowCount" and rule.mustBeGreaterOrEqualTo is not None:
-            return int(rule.mustBeGreaterOrEqualTo)
-    remedy = "Add {metric: rowCount, mustBeGreaterOrEqualTo: n}: a gate without a row count passes on nothing."
-    raise DeclarationError(file, "schema.quality", "no rowCount rule", remedy)
 
 
 def _custom(file: Path, field: str, properties: Any, rename: dict[str, str] | None = None) -> dict[str, Any]:

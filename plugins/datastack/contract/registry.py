@@ -18,9 +18,10 @@ from datastack.contract.file_sources import DocumentStream, FileSource
 from datastack.contract.json_paths import check_paths
 from datastack.contract.model import Contract, Privacy
 from datastack.contract.odcs import read_contract, read_yaml
+from datastack.contract.promises import check_promises
 from datastack.contract.sources import SoftDelete, Stream, Write
+from datastack.contract.types import IN_TIME
 
-IN_TIME = ("timestamptz", "timestamp", "date")
 Source = Annotated[DatabaseSource | ApiSource | FileSource, pydantic.Field(discriminator="kind")]
 _SOURCE: pydantic.TypeAdapter[DatabaseSource | ApiSource | FileSource] = pydantic.TypeAdapter(Source)
 
@@ -49,6 +50,25 @@ def load_source(name: str) -> Declared:
 
     :raises DeclarationError: naming file, field and remedy.
     """
+    file, source = _read_source(name)
+    contracts = {stream: read_contract(contract_file(name, stream), name, stream) for stream in source.streams}
+    for stream, contract in contracts.items():
+        _check_together(file, source, stream, contract)
+        check_promises(contract, lambda whose, of: contracts.get(of) if whose == name else _find_contract(whose, of))
+    _check_function(source)
+    _check_no_orphans(file, source)
+    return Declared(source, contracts)
+
+
+def stream_names(source: str) -> list[str]:
+    """Names of a source's streams. Reads its file only: contracts are many, and slow to read where a DAG is parsed.
+
+    :raises DeclarationError: naming file, field and remedy.
+    """
+    return list(_read_source(source)[1].streams)
+
+
+def _read_source(name: str) -> tuple[Path, Source]:
     file = include_dir() / "sources" / f"{name}.yml"
     content = read_yaml(file)
     try:
@@ -57,17 +77,20 @@ def load_source(name: str) -> Declared:
         raise from_validation(file, error, content) from error
     if source.name != name:
         raise DeclarationError(file, "name", f"is {source.name!r}", f"Give the file's own name, {name!r}.")
-    contracts = {stream: read_contract(contract_file(name, stream), name, stream) for stream in source.streams}
-    for stream, contract in contracts.items():
-        _check_together(file, source, stream, contract)
-    _check_function(source)
-    _check_no_orphans(file, source)
-    return Declared(source, contracts)
+    return file, source
 
 
 def contract_file(source: str, stream: str) -> Path:
     """Return where the contract of a stream stands."""
     return include_dir() / "contracts" / source / f"{stream}.odcs.yaml"
+
+
+def _find_contract(source: str, stream: str) -> Contract | None:
+    """Contract of a stream, without looking at what that refers to; None if there is no such stream."""
+    file = include_dir() / "sources" / f"{source}.yml"
+    if not file.exists() or stream not in (read_yaml(file).get("streams") or ()):
+        return None
+    return read_contract(contract_file(source, stream), source, stream)
 
 
 def source_function(source: str) -> Path:

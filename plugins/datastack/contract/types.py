@@ -4,6 +4,7 @@ import re
 
 import pyarrow as pa
 
+IN_TIME = ("timestamptz", "timestamp", "date")  # types that place a row in time
 _PLAIN: dict[str, pa.DataType] = {
     "bigint": pa.int64(),
     "boolean": pa.bool_(),

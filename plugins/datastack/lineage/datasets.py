@@ -81,19 +81,26 @@ def written_to(
 
 
 def checked(name: tuple[str, str], results: Iterable[Any]) -> "InputDataset":
-    """Describe a dataset that a gate looked at, with an assertion a check."""
+    """Describe a dataset that a gate looked at, with an assertion a check.
+
+    A check that warned or was waived has not succeeded: its severity says that this stops nothing.
+    """
     from openlineage.client.event_v2 import InputDataset
     from openlineage.client.facet_v2 import data_quality_assertions_dataset as quality
 
     assertions = [
         quality.Assertion(
             assertion=result.type,
-            success=result.outcome in ("PASSED", "WARN"),
+            success=result.outcome == "PASSED",
             column=result.column,
-            severity="warn" if result.outcome == "WARN" else "error",
+            severity="warn" if result.outcome == "WAIVED" or result.level == "warn" else "error",
             name=result.name,
+            description=result.detail,
             expected=result.threshold,
-            actual=str(result.measured),
+            actual=str(result.measured if result.value is None else result.value),
+            content=result.failing,
+            contentType="sql" if result.failing else None,
+            params={"outcome": result.outcome},
         )
         for result in results
     ]

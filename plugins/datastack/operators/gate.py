@@ -1,7 +1,8 @@
 """Lets data pass, or not."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -10,18 +11,18 @@ from datastack.contract.registry import load_source
 from datastack.lineage import datasets
 from datastack.operators import connections
 from datastack.operators.stream import run_ref
-from datastack.warehouse.gate_results import record_gate
-from datastack.warehouse.load import raw_schema
-from datastack.warehouse.publish import build_schema
+from datastack.warehouse.load import WarehouseError, raw_schema
+from datastack.warehouse.marts import build_schema
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from datastack.quality.gate import GateReport, Warehouse
+    from datastack.operators.gating import Gate
+    from datastack.quality.outcomes import GateReport
 
 
 class GateOperator(BaseOperator):
-    """Runs Soda contracts; fails unless every check of every one was evaluated and passed or warned.
+    """Runs Soda contracts; fails unless every check of every one was evaluated and passed, warned or is waived.
 
     All of them run and are recorded in ``ops.gate_results`` before the task fails.
 
@@ -31,34 +32,43 @@ class GateOperator(BaseOperator):
     def __init__(self, *, conn_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.conn_id = conn_id
+        self._reports: list[GateReport] = []
 
-    def contracts(self, database: str) -> list[dict[str, Any]]:
-        """Soda contracts to run, their datasets in ``database``."""
+    def gates(self, place: str, today: date) -> "Iterator[Gate]":
+        """Gates to run.
+
+        :param place: Soda's name of the warehouse's database.
+        :param today: the day, in UTC, that waivers are judged on.
+        """
         raise NotImplementedError
 
     def execute(self, context: Any) -> dict[str, int]:
-        """Run the contracts; return how many checks had which outcome."""
-        warehouse = connections.soda_warehouse(self.conn_id)
-        self._reports = [self._run(contract, warehouse, context) for contract in self.contracts(warehouse.database)]
+        """Run the gates; return how many checks had which outcome."""
+        from datastack.operators import gating
+        from datastack.quality.gate import DATA_SOURCE
+        from datastack.quality.outcomes import unchecked
+
+        self._reports = []
+        warehouse, uri = connections.soda_warehouse(self.conn_id), connections.postgres_uri(self.conn_id)
+        today = datetime.now(UTC).date()
+        try:
+            for gate in self.gates(f"{DATA_SOURCE}/{warehouse.database}", today):
+                self._reports.append(gating.run(uri, gate, warehouse, self.task_id, run_ref(context), today))
+        except WarehouseError as error:
+            self._reports.append(unchecked(self.dataset, str(error)))
+        self._require_open()
         outcomes: dict[str, int] = {}
         for result in (result for report in self._reports for result in report.results):
             outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
-            if result.outcome == "WARN":
-                self.log.warning("%s: %s, measured %s", result.name, result.outcome, result.measured)
-        self._require_open()
         return outcomes
 
-    def _run(self, contract: dict[str, Any], warehouse: "Warehouse", context: Any) -> "GateReport":
-        from datastack.quality.gate import run_gate
-
-        report = run_gate(contract, warehouse)
-        results = [asdict(result) for result in report.results]
-        uri = connections.postgres_uri(self.conn_id)
-        record_gate(uri, self.task_id, report.dataset, results, run_ref(context))
-        return report
+    @property
+    def dataset(self) -> str:
+        """What the gate is on, ``<schema>/<table>`` or a schema."""
+        raise NotImplementedError
 
     def _require_open(self) -> None:
-        from datastack.quality.gate import GateError
+        from datastack.quality.outcomes import GateError
 
         closed = []
         for report in self._reports:
@@ -73,9 +83,10 @@ class GateOperator(BaseOperator):
         """Attach each check to its dataset as an assertion."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        reports: list[GateReport] = getattr(self, "_reports", [])
-        names = [connections.postgres_table(self.conn_id, *report.dataset.split("/")) for report in reports]
-        inputs = [datasets.checked(name, report.results) for name, report in zip(names, reports, strict=True)]
+        inputs = []
+        for report in self._reports:
+            schema, _, table = report.dataset.partition("/")
+            inputs.append(datasets.checked(connections.postgres_table(self.conn_id, schema, table), report.results))
         return OperatorLineage(inputs=inputs)
 
     def get_openlineage_facets_on_failure(self, task_instance: Any) -> "OperatorLineage":
@@ -84,7 +95,10 @@ class GateOperator(BaseOperator):
 
 
 class GateStreamOperator(GateOperator):
-    """Gate on a stream's raw table: its contract follows from the stream's data contract."""
+    """Gate on a stream's raw table: its contract follows from the stream's data contract.
+
+    Rows are looked at that no gate has let pass yet, whatever run brought them.
+    """
 
     template_fields: Sequence[str] = ("source", "stream")
 
@@ -93,13 +107,19 @@ class GateStreamOperator(GateOperator):
         self.source = source
         self.stream = stream
 
-    def contracts(self, database: str) -> list[dict[str, Any]]:
-        """Derive the one contract of the stream."""
-        from datastack.quality.derive import soda_contract
-        from datastack.quality.gate import DATA_SOURCE
+    @property
+    def dataset(self) -> str:
+        """The raw table."""
+        return f"{raw_schema(self.source)}/{self.stream}"
 
-        dataset = "/".join((DATA_SOURCE, database, raw_schema(self.source), self.stream))
-        return [soda_contract(load_source(self.source).contracts[self.stream], dataset)]
+    def gates(self, place: str, today: date) -> "Iterator[Gate]":
+        """Derive the one contract of the stream."""
+        from datastack.operators.gating import stream_gate
+
+        declared = load_source(self.source)
+        contract, stream = declared.contracts[self.stream], declared.source.streams[self.stream]
+        uri = connections.postgres_uri(self.conn_id)
+        yield stream_gate(uri, contract, stream, f"{place}/{self.dataset}", today)
 
 
 class GateMartsOperator(GateOperator):
@@ -111,11 +131,28 @@ class GateMartsOperator(GateOperator):
         super().__init__(conn_id=conn_id, **kwargs)
         self.domain = domain
 
-    def contracts(self, database: str) -> list[dict[str, Any]]:
-        """Read the domain's mart contracts, pointed at where dbt built them."""
-        from datastack.quality.gate import DATA_SOURCE
-        from datastack.quality.soda_contract import mart_contract_files, read_mart_contract
+    @property
+    def dataset(self) -> str:
+        """The schema of the built marts."""
+        return build_schema(self.domain)
 
-        place = "/".join((DATA_SOURCE, database, build_schema(self.domain)))
-        files = mart_contract_files(self.domain)
-        return [read_mart_contract(file) | {"dataset": f"{place}/{file.stem}"} for file in files]
+    def gates(self, place: str, today: date) -> "Iterator[Gate]":
+        """Read the domain's mart contracts, pointed at where dbt built them."""
+        from datastack.operators.gating import Gate
+        from datastack.quality.mart_waivers import mart_notes
+        from datastack.quality.soda_contract import mart_contract_files, read_mart_contract
+        from datastack.warehouse.gate_results import planned_loads
+
+        found = {file.stem: read_mart_contract(file) for file in mart_contract_files(self.domain)}
+        notes = mart_notes(self.domain, found)
+        planned = planned_loads(connections.postgres_uri(self.conn_id), self.domain)
+        for mart, content in found.items():
+            contract = content | {"dataset": f"{place}/{self.dataset}/{mart}"}
+            yield Gate(contract, notes[mart], partial(self._readable, mart), load_ids=planned)
+
+    def _readable(self, mart: str) -> list[str]:
+        """Columns that the dbt model has without a privacy rule."""
+        from datastack.transform.manifest import read_project
+
+        marts = [model for model in read_project().marts(self.domain) if model.alias == mart]
+        return [column.name for model in marts for column in model.columns if column.privacy is None]

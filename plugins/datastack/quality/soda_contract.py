@@ -51,10 +51,15 @@ def lint(file: Path, content: dict[str, Any]) -> None:
         raise DeclarationError(file, "checks", "no row_count check", "Add one: on no rows every other check passes.")
 
 
-def declared_checks(content: dict[str, Any]) -> int:
-    """How many checks a contract declares, on the dataset and on its columns."""
-    columns = content.get("columns") or ()
-    return len(content.get("checks") or ()) + sum(len(column.get("checks") or ()) for column in columns)
+def check_paths(content: dict[str, Any]) -> list[str]:
+    """Checks that a contract declares, on the dataset and on its columns, by the paths that Soda knows them by."""
+    places = [("", content), *((f"columns.{each['name']}.", each) for each in content.get("columns") or ())]
+    return [f"{place}checks.{_path(check)}" for place, owner in places for check in owner.get("checks") or ()]
+
+
+def _path(check: dict[str, Any]) -> str:
+    [(kind, body)] = check.items()
+    return ".".join(filter(None, (kind, (body or {}).get("qualifier"))))
 
 
 @cache

@@ -1,0 +1,1 @@
+select extract(epoch from timestamptz '{end}' - {newest}) / 3600 from {table}

@@ -1,0 +1,3 @@
+select *
+from {table}
+where ({filter}) and {column} is not null

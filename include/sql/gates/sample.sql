@@ -1,0 +1,1 @@
+select to_jsonb(failing) from ({query}) as failing limit {rows}

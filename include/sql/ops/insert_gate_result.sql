@@ -1,0 +1,43 @@
+insert into ops.gate_results (
+    gate,
+    dataset,
+    check_name,
+    check_type,
+    column_name,
+    outcome,
+    measured,
+    threshold,
+    dag_id,
+    run_id,
+    try_number,
+    level,
+    measured_value,
+    threshold_low,
+    threshold_high,
+    detail,
+    waiver,
+    contract_version,
+    load_ids
+)
+values (
+    $1,
+    $2,
+    $3,
+    $4,
+    $5,
+    $6,
+    $7::text::jsonb,
+    $8,
+    $9,
+    $10,
+    $11,
+    $12,
+    $13,
+    $14,
+    $15,
+    $16,
+    $17::text::jsonb,
+    $18,
+    $19
+)
+returning gate_result_id
