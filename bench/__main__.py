@@ -1,4 +1,4 @@
-"""Command line: ``python -m bench movement|conform|api [--rows N] [--without-peers] [--without-scaling]``."""
+"""Command line: ``python -m bench movement|conform|api|transform [--rows N] [--without-peers] [--without-scaling]``."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from bench import api, conform, contenders, movement, report, servers
+from bench import api, conform, contenders, movement, report, servers, transform
 from bench.race import FULL_ROWS, Race, say
 
 
@@ -58,7 +58,15 @@ def _options() -> argparse.Namespace:
     api_ = benches.add_parser("api", help="pages of a REST API to S3")
     api_.set_defaults(measure=api.main)
     api_.add_argument("--pages", type=int, default=api.PAGES, help="pages that all read")
-    for each in (movement_, conform_, api_):
+    transform_ = benches.add_parser("transform", help="the transform's DAG beside a bare dbt build")
+    transform_.set_defaults(measure=transform.main)
+    transform_.add_argument(
+        "--days",
+        type=int,
+        default=transform.DAYS,
+        help="days of promotions that are loaded first, beside a year of the rest",
+    )
+    for each in (movement_, conform_, api_, transform_):
         each.add_argument("--without-peers", dest="peers", action="store_false", help="leave out the other tools")
         each.add_argument("--without-scaling", dest="scaling", action="store_false", help="one size only")
         each.add_argument("--output", type=Path, help="result file; one of bench/results for a whole run")

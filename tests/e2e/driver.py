@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -53,12 +53,12 @@ class Driver:
         assert answer.is_success, answer.text
         return answer.json() if answer.content else {}
 
-    def await_dags(self) -> None:
+    def await_dags(self, expected: Iterable[str] = DAGS) -> None:
         """Wait until all DAGs are parsed: Airflow is healthy before that."""
 
         def parsed() -> bool:
             known = {dag["dag_id"] for dag in self.api("GET", "/dags?limit=100")["dags"]}
-            return known >= set(DAGS)
+            return known >= set(expected)
 
         self._wait(parsed, "every DAG to be parsed")
 

@@ -1,82 +1,63 @@
-"""Plans a transform by the ledger, and publishes what it built."""
+"""Publishes what a transform built."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowSkipException
 
 from datastack.lineage import datasets
 from datastack.operators import connections
 from datastack.operators.stream import run_ref
-from datastack.warehouse.publish import MARTS, Published, build_schema, pending_loads, publish
+from datastack.warehouse.marts import MARTS, Mart, MartSlices, Published, build_schema
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-
-class PlanOperator(BaseOperator):
-    """Asks the ledger which loads are not published yet, and returns their ids.
-
-    Skips the run when there are none, or while a stream of the domain was never loaded.
-
-    :param domain: the mart domain.
-    :param streams: the (source, stream) pairs that it reads.
-    """
-
-    template_fields: Sequence[str] = ("domain", "streams")
-
-    def __init__(self, *, domain: str, streams: list[tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.domain = domain
-        self.streams = streams
-
-    def execute(self, context: Any) -> list[int]:
-        """Look into the ledger."""
-        streams = [(source, stream) for source, stream in self.streams]
-        pending = pending_loads(connections.postgres_uri(connections.TRANSFORMER), self.domain, streams)
-        if pending.awaited:
-            raise AirflowSkipException(
-                f"not loaded yet: {', '.join(pending.awaited)}; the run that loads them starts this DAG again"
-            )
-        if not pending.load_ids and not context["params"].get("force"):
-            raise AirflowSkipException("every load is published already; trigger with force to build all the same")
-        self.log.info("%d loads to publish: %s", len(pending.load_ids), pending.load_ids)
-        return list(pending.load_ids)
+    from datastack.transform.manifest import Model
 
 
 class PublishOperator(BaseOperator):
     """Brings a domain's gated marts to their readers in one transaction. Returns rows by mart.
 
-    :param domain: the mart domain; its marts are those with a contract in include/soda/<domain>.
-    :param load_ids: what the plan task returned.
+    :param domain: the mart domain; its marts are the dbt models that are built in its schema.
     """
 
-    template_fields: Sequence[str] = ("domain", "load_ids")
+    template_fields: Sequence[str] = ("domain",)
 
-    def __init__(self, *, domain: str, load_ids: Any, **kwargs: Any) -> None:
+    def __init__(self, *, domain: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.domain = domain
-        self.load_ids = load_ids
 
     def execute(self, context: Any) -> dict[str, int]:
         """Publish all marts of the domain."""
-        from datastack.quality.soda_contract import mart_contract_files
+        from datastack.transform.manifest import read_project
+        from datastack.warehouse.publish import Release, publish
 
-        tables = [file.stem for file in mart_contract_files(self.domain)]
+        project = read_project()
+        checksums = {model.unique_id: model.checksum for model in project.models}
+        release = Release(checksums, project.dbt_version, project.version)
+        marts = [_mart(model) for model in project.marts(self.domain)]
         uri = connections.postgres_uri(connections.TRANSFORMER)
-        self._published = publish(uri, self.domain, tables, self.load_ids, run_ref(context))
-        for each in self._published:
-            self.log.info(
-                "%s: %d rows, %d taken out, %d brought in", each.table, each.rows, each.deleted, each.inserted
-            )
-        return {each.table: each.rows for each in self._published}
+        done = publish(uri, self.domain, marts, release, run_ref(context))
+        self._published = done.marts
+        self.log.info("publication %d of %s:", done.publication_id, self.domain)
+        for each in done.marts:
+            told = (each.table, each.how, each.rows, each.deleted, each.inserted)
+            self.log.info("%s, %s: %d rows, %d taken out, %d brought in", *told)
+        for table in done.left:
+            self.log.warning(
+                "marts.%s is of no model any more: readers keep it as it was published last. Once nobody needs it, as "
+                "transformer: drop table marts.%s", table, table,
+            )  # fmt: skip
+        for warning in done.warnings:
+            self.log.warning("%s", warning)
+        return {each.table: each.rows for each in done.marts}
 
     def get_openlineage_facets_on_complete(self, task_instance: Any) -> "OperatorLineage":
         """Connect each built mart with the published one."""
         from airflow.providers.openlineage.extractors import OperatorLineage
 
-        published: list[Published] = getattr(self, "_published", [])
+        published: tuple[Published, ...] = getattr(self, "_published", ())
         schema = build_schema(self.domain)
         return OperatorLineage(
             inputs=[datasets.read_from(self._name(schema, each.table)) for each in published],
@@ -85,3 +66,9 @@ class PublishOperator(BaseOperator):
 
     def _name(self, schema: str, table: str) -> tuple[str, str]:
         return connections.postgres_table(connections.TRANSFORMER, schema, table)
+
+
+def _mart(model: "Model") -> Mart:
+    found = model.slices
+    slices = MartSlices(found.source, found.stream, found.column) if found else None
+    return Mart(model.alias, model.is_restricted, slices)

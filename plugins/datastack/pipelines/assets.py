@@ -2,7 +2,7 @@
 
 from airflow.sdk import Asset
 
-from datastack.contract.registry import load_source
+from datastack.contract.registry import stream_names
 
 
 def raw_asset(source: str, stream: str) -> Asset:
@@ -12,7 +12,7 @@ def raw_asset(source: str, stream: str) -> Asset:
 
 def raw_assets(source: str) -> list[Asset]:
     """Raw assets of all streams of a source."""
-    return [raw_asset(source, stream) for stream in load_source(source).source.streams]
+    return [raw_asset(source, stream) for stream in stream_names(source)]
 
 
 def mart_asset(domain: str) -> Asset:

@@ -8,6 +8,7 @@ from airflow.sdk import TaskGroup, TriggerRule
 from datastack.contract.api_sources import AnyApiStream, ApiSource, ChildTable
 from datastack.contract.database_sources import DatabaseSource
 from datastack.contract.file_sources import DocumentStream, FileSource, FileStream
+from datastack.contract.model import Level
 from datastack.contract.registry import Source, load_source
 from datastack.operators.arrival import AwaitFilesOperator
 from datastack.operators.conform import ConformOperator
@@ -31,17 +32,36 @@ def ingest_streams(source: str) -> None:
     announce = EmptyOperator(task_id="announce", outlets=raw_assets(source), trigger_rule=some)
     declared = load_source(source).source
     landed: dict[str, Any] = {}
+    loaded: dict[str, LoadingOperator] = {}
+    gates: dict[str, GateStreamOperator] = {}
     for stream in declared.parents_first if isinstance(declared, ApiSource) else declared.streams:
-        _stream(declared, stream, landed) >> announce
+        loaded[stream], gates[stream] = _stream(declared, stream, landed)
+        gates[stream] >> announce
+    _await_references(declared, loaded, gates)
 
 
-def _stream(declared: Source, stream: str, landed: dict[str, Any]) -> TaskGroup:
-    """Add a stream's tasks.
+def _await_references(
+    declared: Source, loaded: dict[str, LoadingOperator], gates: dict[str, GateStreamOperator]
+) -> None:
+    """Let a gate look for what rows refer to when that is loaded too.
+
+    What may lack anyway is not waited for, nor is what comes as files: without a new one, its load is skipped.
+    """
+    for stream, gate in gates.items():
+        for column in load_source(declared.name).contracts[stream].stored:
+            for reference in column.references:
+                is_near = reference.source == declared.name and reference.stream != stream
+                if is_near and reference.level is Level.FAIL and not isinstance(declared, FileSource):
+                    loaded[reference.stream] >> gate
+
+
+def _stream(declared: Source, stream: str, landed: dict[str, Any]) -> tuple[LoadingOperator, GateStreamOperator]:
+    """Add a stream's tasks; return the one that loads it, and its gate.
 
     :param landed: what the extract tasks of an API's streams return, by stream.
     """
     names = {"source": declared.name, "stream": stream}
-    with TaskGroup(stream) as group:
+    with TaskGroup(stream):
         if isinstance(declared, FileSource):
             loaded: LoadingOperator = _files(names, declared.streams[stream])
         elif not isinstance(declared, DatabaseSource):
@@ -50,8 +70,9 @@ def _stream(declared: Source, stream: str, landed: dict[str, Any]) -> TaskGroup:
             loaded = _spread(names, tasks)
         else:
             loaded = MoveDatabaseOperator(task_id="move", **names)
-        loaded >> GateStreamOperator(task_id="gate", **names)
-    return group
+        gate = GateStreamOperator(task_id="gate", **names)
+        loaded >> gate
+    return loaded, gate
 
 
 def _api(names: dict[str, str], stream: AnyApiStream, landed: dict[str, Any]) -> CopyOperator:

@@ -1,4 +1,4 @@
-"""Arranges what keeps lake and warehouse in order: retention, conforming again, replaying quarantined rows."""
+"""Arranges what keeps lake and warehouse in order: retention, conforming again, replaying quarantine, rolling back."""
 
 from typing import Any, cast
 
@@ -12,6 +12,7 @@ from datastack.operators.gate import GateStreamOperator
 from datastack.operators.maintain_lake import DeleteExpiredOperator, PlanRetentionOperator
 from datastack.operators.reconform import PlanReconformOperator
 from datastack.operators.replay import PlanReplayOperator, ReplayOperator
+from datastack.operators.rollback import PlanRollbackOperator, RollBackOperator
 from datastack.pipelines.assets import raw_asset
 from datastack.pipelines.settings import moment
 
@@ -70,6 +71,20 @@ def replay_params() -> dict[str, Param]:
     return {
         "source": _optional(source_names(), "A declared source; empty for all."),
         "stream": _optional(_streams(), "One of its streams; empty for all."),
+    }
+
+
+def roll_back_domain() -> None:
+    """Add what says which publication of a domain may be taken back, and what takes it back."""
+    plan = PlanRollbackOperator(task_id="plan", domain="{{ params.domain }}")
+    RollBackOperator(task_id="roll_back", domain="{{ params.domain }}", publication_id=plan.output)
+
+
+def roll_back_params(domains: list[str]) -> dict[str, Param]:
+    """Parameters of the run that rolls back."""
+    return {
+        "domain": Param(domains[0], type="string", enum=domains, description="Whose last publication is taken back."),
+        "dry_run": Param(True, type="boolean", description="Only say what would be taken back."),
     }
 
 

@@ -1,22 +1,20 @@
-"""Arranges a domain's transform: plan by the ledger, dbt through Cosmos, gate, publish."""
+"""Arranges a domain's transform: settle, plan by the ledger, dbt through Cosmos, gate, publish, docs."""
 
-import shutil
 from pathlib import Path
 
-from airflow.sdk import AssetAny
-from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
-from cosmos.constants import ExecutionMode, LoadMode, TestBehavior
-from cosmos.profiles import PostgresUserPasswordProfileMapping
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import AssetAny, BaseOperator, Param, TriggerRule
+from cosmos import DbtTaskGroup
 
-from datastack.contract.errors import DeclarationError
-from datastack.contract.registry import include_dir, load_source
-from datastack.operators import connections
+from datastack.contract.registry import include_dir, stream_names
+from datastack.operators.dbt_docs import DbtDocsOperator
 from datastack.operators.gate import GateMartsOperator
-from datastack.operators.publish import PlanOperator, PublishOperator
+from datastack.operators.plan import PlanOperator
+from datastack.operators.publish import PublishOperator
+from datastack.operators.settle import SettleOperator
 from datastack.pipelines.assets import mart_asset, raw_assets
-
-DBT_THREADS = 4
-SENSOR_SECONDS = 1  # how often a model's task looks for its result
+from datastack.pipelines.dbt_group import GLOBAL_FLAGS, dbt_executable, dbt_group, profile, task_that_runs_dbt
+from datastack.transform.project_files import require_current
 
 
 def any_raw_asset(sources: list[str]) -> AssetAny:
@@ -25,53 +23,43 @@ def any_raw_asset(sources: list[str]) -> AssetAny:
 
 
 def transform_domain(domain: str, sources: list[str]) -> None:
-    """Add plan, dbt, gate and publish to the current DAG.
+    """Add settle, plan, dbt, gate, publish and docs to the current DAG.
 
-    :raises DeclarationError: if the dbt manifest was not made yet.
+    :raises DeclarationError: if the dbt manifest was not made from the project as it stands.
     """
-    streams = [(source, stream) for source in sources for stream in load_source(source).source.streams]
+    streams = [(source, stream) for source in sources for stream in stream_names(source)]
+    settle = SettleOperator(task_id="settle", dag_ids=[f"ingest_{source}" for source in sources])
     plan = PlanOperator(task_id="plan", domain=domain, streams=streams)
-    gate = GateMartsOperator(task_id="gate", domain=domain)
-    publish = PublishOperator(task_id="publish", domain=domain, load_ids=plan.output, outlets=[mart_asset(domain)])
-    plan >> _dbt() >> gate >> publish
-
-
-def _dbt() -> DbtTaskGroup:
     project = include_dir() / "dbt"
-    return DbtTaskGroup(
-        group_id="dbt",
-        project_config=ProjectConfig(dbt_project_path=project, manifest_path=_manifest(project)),
-        profile_config=ProfileConfig(
-            profile_name="datastack",
-            target_name="warehouse",
-            profile_mapping=PostgresUserPasswordProfileMapping(
-                conn_id=connections.TRANSFORMER, profile_args={"schema": "staging", "threads": DBT_THREADS}
-            ),
-        ),
-        execution_config=ExecutionConfig(
-            execution_mode=ExecutionMode.WATCHER,
-            dbt_executable_path=_executable(),
-            # A second try would not run dbt again, and could wait for ever for a slot that model tasks hold.
-            setup_operator_args={"retries": 0},
-        ),
-        render_config=RenderConfig(
-            exclude=["resource_type:exposure"],
-            load_method=LoadMode.DBT_MANIFEST,
-            test_behavior=TestBehavior.AFTER_EACH,
-            emit_datasets=False,
-        ),
-        operator_args={"install_deps": False, "deferrable": False, "poke_interval": SENSOR_SECONDS},
+    dbt = dbt_group(project, require_current(), full_refresh="{{ ti.xcom_pull(task_ids='plan')['full_refresh'] }}")
+    gate = GateMartsOperator(task_id="gate", domain=domain)
+    publish = PublishOperator(task_id="publish", domain=domain, outlets=[mart_asset(domain)])
+    settle >> plan >> dbt >> gate >> publish
+    describe(domain, project, dbt, publish)
+
+
+def describe(domain: str, project: Path, dbt: DbtTaskGroup, publish: BaseOperator) -> None:
+    """Let the documentation follow a publication, without a say in whether that went well.
+
+    The run ends as ``published`` does, which asks for one success: a failed ``docs`` is red, and the run is not.
+    """
+    docs = DbtDocsOperator(
+        task_id="docs",
+        domain=domain,
+        project_dir=str(project),
+        profile_config=profile(),
+        dbt_executable_path=dbt_executable(),
+        install_deps=False,
+        dbt_cmd_global_flags=GLOBAL_FLAGS,
+        cache_dir=task_that_runs_dbt(dbt).cache_dir,  # what that has parsed need not be parsed again
     )
+    publish >> docs >> EmptyOperator(task_id="published", trigger_rule=TriggerRule.ONE_SUCCESS) << publish
 
 
-def _manifest(project: Path) -> Path:
-    manifest = project / "target" / "manifest.json"
-    if not manifest.exists():
-        raise DeclarationError(
-            manifest, "(whole file)", "there is no such file", "Run `make generate`, which parses dbt."
-        )
-    return manifest
-
-
-def _executable() -> str:
-    return shutil.which("dbt") or "dbt"
+def transform_params() -> dict[str, Param]:
+    """Parameters of a run."""
+    force = "Build and publish even if no load is new, or the domain is on hold after a rollback."
+    return {
+        "force": Param(False, type="boolean", description=force),
+        "full_refresh": Param(False, type="boolean", description="Build incremental models anew, from all slices."),
+    }
