@@ -14,12 +14,13 @@ TABLES = """
     order by n.nspname = 'marts', n.nspname, c.relname"""
 GATES = """
     select
-        count(*) filter (where outcome in ('PASSED', 'WARN')),
-        count(*) filter (where outcome not in ('PASSED', 'WARN'))
-    from (
-        select distinct on (gate, dataset, check_name) outcome
-        from ops.gate_results order by gate, dataset, check_name, checked_at desc
-    ) latest"""
+        count(*) filter (where outcome in ('PASSED', 'WARN', 'WAIVED')),
+        count(*) filter (where outcome not in ('PASSED', 'WARN', 'WAIVED'))
+    from ops.gate_results
+    inner join (
+        select distinct on (gate, dataset) gate, dataset, dag_id, run_id, try_number
+        from ops.gate_results order by gate, dataset, gate_result_id desc
+    ) latest using (gate, dataset, dag_id, run_id, try_number)"""
 QUARANTINED = "select coalesce(sum(rows), 0) from ops.quarantine where replayed_at is null"
 
 

@@ -2,22 +2,26 @@
 
 **Purpose.** Builds the retail marts with dbt, checks them, and publishes them to `marts` in one transaction.
 
-**Grain.** One run for all loads that no publication holds yet, however many they are.
+**Grain.** One run for all loads that no publication holds yet, however many they are: `settle` waits, for half an hour
+at most, until the sources' runs are done.
 
 **Owner.** analytics. Tier 1: dashboards read these marts.
 
-**Re-run.** Any time. A run with nothing new is skipped, unless it is triggered with `force`.
+**Re-run.** Any time. A run with nothing new is skipped, unless it is triggered with `force`; so is every run after a
+rollback. With `full_refresh`, incremental models are built anew. Clear `plan` and what follows it, not a part of it.
 
 **Triage.** A model fails: its task's log has dbt's words. `gate` fails: consumers keep the last publication; the log
-names check and measure, `ops.gate_results` has them all. `publish` fails: readers saw nothing of it; clear it.
+names check and measure, `ops.gate_results` has them all. `publish` fails: readers saw nothing of it; clear it. What is
+published is wrong: `docs/runbooks/roll-back-a-publication.md`. `docs` is red and the run green: what is published
+stands, the data catalogue tells of an earlier publication; clear `docs`.
 """
 
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, Param
+from airflow.sdk import DAG
 
 from datastack.pipelines.settings import defaults, tags
-from datastack.pipelines.transform import any_raw_asset, transform_domain
+from datastack.pipelines.transform import any_raw_asset, transform_domain, transform_params
 
 SOURCES = ["retail_db", "marketing_api", "promotions"]
 
@@ -31,6 +35,6 @@ with DAG(
     dagrun_timeout=timedelta(hours=4),
     default_args=defaults("analytics"),
     tags=tags("transform", "retail", tier=1),
-    params={"force": Param(False, type="boolean", description="Build and publish even if no load is new.")},
+    params=transform_params(),
 ):
     transform_domain("retail", SOURCES)

@@ -115,12 +115,13 @@ class Bench:
         shown = [name for name, value in self.stack.servers.secrets.items() if value in f"{ended.details} {said}"]
         assert not shown, f"the error or the log shows {shown}: {ended.error}"
 
-    def rows(self, table: str, varies: tuple[str, ...] = ()) -> tuple[Counter[int], int]:
+    def rows(self, table: str, varies: tuple[str, ...] = (), which: str = "true") -> tuple[Counter[int], int]:
         """Return hashes of a raw table's rows, and its loads in the ledger: one snapshot.
 
         Of our own columns, only whether a row is deleted counts.
 
         :param varies: columns left out, as they differ from run to run.
+        :param which: SQL that holds for the rows that count.
         """
         loads = f"select count(*) from ops.loads where 'raw_' || source || '.' || stream = '{table}'"
         if self.stack.one(f"select to_regclass('{table}') is null"):
@@ -132,7 +133,7 @@ class Bench:
             "and (attname not like '\\_%%' or attname = '_deleted_at') and attname <> all(%s)",
             list(varies),
         )
-        hashes = f"select array_agg(hashtextextended(row({columns})::text, 0)) from {table}"
+        hashes = f"select array_agg(hashtextextended(row({columns})::text, 0)) from {table} where {which}"
         [(found, count)] = self.stack.rows(f"select ({hashes}), ({loads})")
         return Counter(found or ()), count
 

@@ -52,7 +52,8 @@ class Servers:
     def clean(self) -> None:
         """Empty the warehouse, the lake and the API's faults; fill the shop anew."""
         with self.warehouse.connect("warehouse") as db:
-            made = "schemaname like 'raw_%' or schemaname in ('staging', 'intermediate', 'build_retail', 'marts')"
+            ours = "('staging', 'intermediate', 'build_retail', 'kept_retail', 'marts')"
+            made = f"schemaname like 'raw_%' or schemaname in {ours}"
             for (table,) in db.execute(f"select schemaname || '.' || tablename from pg_tables where {made}").fetchall():
                 db.execute(f"drop table {table} cascade")
             ledger = db.execute("select 'ops.' || tablename from pg_tables where schemaname = 'ops'").fetchall()
@@ -64,10 +65,11 @@ class Servers:
         self.api.delete("/_faults").raise_for_status()
 
     def objects(self, prefix: str = "") -> list[str]:
-        """Keys of the objects in both of the lake's buckets."""
+        """Keys of the objects in both of the lake's buckets, without the empty folders that deleting leaves."""
         pages = self.lake.client().get_paginator("list_objects_v2")
         found = [page for bucket in ("lake", "landing") for page in pages.paginate(Bucket=bucket, Prefix=prefix)]
-        return [item["Key"] for page in found for item in page.get("Contents", ())]
+        keys = [item["Key"] for page in found for item in page.get("Contents", ())]
+        return [key for key in keys if not key.endswith("/")]
 
     def get(self, key: str) -> bytes:
         """Read an object of the lake, as its administrator."""
@@ -84,7 +86,7 @@ class Servers:
 
 def bucket_of(key: str) -> str:
     """Name of the bucket that an object of the lake stands in."""
-    return "landing" if key.startswith(("landing/", "quarantine/")) else "lake"
+    return "landing" if key.startswith(("landing/", "quarantine/", "checkpoints/")) else "lake"
 
 
 class Stack:

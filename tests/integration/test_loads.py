@@ -1,11 +1,13 @@
 """From source to raw table: each disposition gives the same tables however often and in whatever order slices run."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from datastack.warehouse.load import WarehouseError
+from tests.integration.declaring import declared
 from tests.integration.harness import TRANSACTIONS, Stack, days
 
 YEAR = ("2019-01-01T00:00:00Z", "2020-01-01T00:00:00Z")
@@ -121,15 +123,16 @@ def test_a_snapshot_follows_its_source(stack: Stack):
     assert stack.table("raw_retail_db.products") == stack.shop(f"select {names} from products order by 1")
 
 
-def test_a_merge_keeps_the_newest_row_of_a_key_in_any_order(stack: Stack):
+def test_a_merge_keeps_the_newest_row_of_a_key_in_any_order(stack: Stack, tmp_path: Path):
     march = ("2019-03-01T00:00:00Z", "2019-04-01T00:00:00Z")
-    older = stack.prepare("retail_db", "households", YEAR)
-    stack.shop("update households set home_ownership = 'Boat', updated_at = '2019-12-24Z' where household_id <= 10")
-    newer = stack.prepare("retail_db", "households", YEAR)
-    stack.copy("retail_db", "households", newer)
-    before = stack.checksum("raw_retail_db.households")
-    assert stack.copy("retail_db", "households", older)["status"] == "loaded"
-    stack.load("retail_db", "households", march)
+    with declared(tmp_path, households={"write": "merge"}):
+        older = stack.prepare("retail_db", "households", YEAR)
+        stack.shop("update households set home_ownership = 'Boat', updated_at = '2019-12-24Z' where household_id <= 10")
+        newer = stack.prepare("retail_db", "households", YEAR)
+        stack.copy("retail_db", "households", newer)
+        before = stack.checksum("raw_retail_db.households")
+        assert stack.copy("retail_db", "households", older)["status"] == "loaded"
+        stack.load("retail_db", "households", march)
     boats = stack.rows("select count(*), count(*) filter (where home_ownership = 'Boat') from raw_retail_db.households")
     assert boats == [(60, 10)]
     assert stack.checksum("raw_retail_db.households") == before

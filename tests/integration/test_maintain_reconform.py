@@ -13,7 +13,15 @@ from datastack.operators.reconform import PlanReconformOperator, ReconformError
 from datastack.warehouse.load import WarehouseError
 from tests.integration.harness import Stack, Window, days
 from tests.integration.stub_api import StubApi
-from tests.integration.test_maintain_quarantine import COUPONS, OPTIONAL_CAMPAIGN, TEXT_PRODUCT, correct, counts
+from tests.integration.test_maintain_quarantine import (
+    COUPONS,
+    NO_CAMPAIGNS,
+    OPTIONAL_CAMPAIGN,
+    TEXT_PRODUCT,
+    UNREFERRED,
+    correct,
+    counts,
+)
 from tests.integration.test_quarantine import BAD, CONTRACT, GOOD, tolerate
 
 USED = "raw_marketing_api.redemptions"
@@ -69,7 +77,7 @@ def test_a_new_version_of_a_contract_holds_for_what_was_received_before(
     listed = GOOD | {"product_id": "2"}  # what comes as text may be a number, or a text
     stub_api.records["/coupons"] = [listed | {"worth": {"amount": "0.75"}}, listed]
     stack.load("marketing_api", "coupons", days(1))
-    correct(declarations, CONTRACT, FACE_VALUE, TEXT_PRODUCT, VERSION)
+    correct(declarations, CONTRACT, FACE_VALUE, UNREFERRED, NO_CAMPAIGNS, TEXT_PRODUCT, VERSION)
     [done] = reconform(stack, "coupons")
     assert (done["status"], done["rows"]) == ("loaded", 2)
     columns = f"select pg_typeof(product_id)::text, product_id, face_value::text from {COUPONS} order by 3 nulls last"
@@ -82,7 +90,7 @@ def test_a_new_major_version_goes_to_a_new_table(stack: Stack, stub_api: StubApi
     stub_api.records["/coupons"] = [GOOD]
     stack.load("marketing_api", "coupons", days(1))
     exact = "name: product_id\n        logicalType: number\n        physicalType: numeric(12,2)"
-    correct(declarations, CONTRACT, (TEXT_PRODUCT[0], exact), ("version: 1.0.0", "version: 2.0.0"))
+    correct(declarations, CONTRACT, UNREFERRED, (TEXT_PRODUCT[0], exact), ("version: 1.0.0", "version: 2.0.0"))
     with pytest.raises(WarehouseError, match="rename the table"):
         reconform(stack, "coupons")
     with stack.warehouse.connect("warehouse") as db:

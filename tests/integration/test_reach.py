@@ -21,7 +21,7 @@ AMSTERDAM = ZoneInfo("Europe/Amsterdam")
 @pytest.fixture
 def watermarked(stack: Stack, tmp_path: Path) -> Iterator[Stack]:
     """Read households from the watermark on, less a day."""
-    with declared(tmp_path, households={"incremental": "watermark", "look_back": "P1D"}):
+    with declared(tmp_path, households={"write": "merge", "incremental": "watermark", "look_back": "P1D"}):
         yield stack
 
 
@@ -73,7 +73,7 @@ def test_a_cursor_may_be_a_number(stack: Stack, tmp_path: Path):
 
 def test_rows_that_are_gone_are_marked_and_come_back(stack: Stack, tmp_path: Path):
     """Keys are compared as pseudonyms, as the warehouse has them."""
-    with declared(tmp_path, households={"deletes": {"by": "key"}}):
+    with declared(tmp_path, households={"write": "merge", "deletes": {"by": "key"}}):
         stack.move("retail_db", "households", days(1, 28))
         stack.shop("create table gone as select * from households where household_id <= 3")
         stack.shop("delete from households where household_id <= 3")

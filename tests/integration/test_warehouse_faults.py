@@ -79,7 +79,8 @@ def assert_the_retry_is_right(stack: Stack, changed: tuple[str, str, str]) -> No
     assert stack.one("select load_id from ops.watermarks") == stack.loads(stream)[-1]["load_id"]
     checks = {
         "transactions": "select count(*) = 600 and count(*) filter (where quantity = 1) = 0",
-        "households": "select count(*) = 60 and count(*) filter (where home_ownership = 'Boat') = 10",
+        "households": "select count(*) filter (where _is_current) = 60 and "
+        "count(*) filter (where _is_current and home_ownership = 'Boat') = 10",
         "products": "select count(*) = 30",
     }
     assert stack.one(f"{checks[stream]} from raw_{source}.{stream}")

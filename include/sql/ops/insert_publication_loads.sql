@@ -1,5 +1,6 @@
 insert into ops.publication_loads (publication_id, load_id)
 select
     $1,
-    loads.load_id
-from unnest($2::bigint []) as loads (load_id)
+    load_id
+from ops.plan_loads
+where domain = $2

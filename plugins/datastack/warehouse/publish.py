@@ -1,108 +1,198 @@
-"""Brings audited marts to their readers in one transaction, and tells which loads they hold."""
+"""Brings audited marts to their readers in one transaction, and writes down what a rollback needs."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from datastack.contract.sql import identifier, sql
+from datastack.contract.sql import identifier, identifiers, sql
+from datastack.warehouse import kept, readers
+from datastack.warehouse.exchange import Exchange
 from datastack.warehouse.load import RunRef, WarehouseError
+from datastack.warehouse.marts import (
+    MARTS,
+    Mart,
+    Published,
+    build_schema,
+    kept_name,
+    kept_schema,
+    published_name,
+)
+from datastack.warehouse.plan import lock_domain, require_planned
+from datastack.warehouse.reshape import Reshaping, Shape, shape_of, swap
 from datastack.warehouse.transaction import transaction
 
-MARTS = "marts"
-READERS = ("analyst", "ml")
+
+@dataclass(frozen=True)
+class Release:
+    """The code that built the marts: a checksum of each model, the version of dbt, and that of the project."""
+
+    models: Mapping[str, str]
+    dbt_version: str
+    version: str
 
 
 @dataclass(frozen=True)
-class Pending:
-    """Loads that no publication of a domain holds yet, and streams that were never loaded."""
+class Publication:
+    """What was published.
 
-    load_ids: tuple[int, ...]
-    awaited: tuple[str, ...]
+    :param left: marts of the last publication that are of no model any more; readers keep them as they are.
+    :param warnings: what could not be tidied up, though everything is published.
+    """
+
+    publication_id: int
+    marts: tuple[Published, ...]
+    left: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Published:
-    """One mart's exchange: rows now, rows taken out, rows brought in."""
+class _Built:
+    """A mart as it is built.
 
-    table: str
-    rows: int
-    deleted: int
-    inserted: int
-
-
-def build_schema(domain: str) -> str:
-    """Warehouse schema where dbt builds a domain's marts, out of the consumers' sight."""
-    return f"build_{domain}"
-
-
-def pending_loads(uri: str, domain: str, streams: Sequence[tuple[str, str]]) -> Pending:
-    """Ask the ledger what a publication of the domain would be the first to hold.
-
-    :param streams: source and stream names that the domain reads.
+    ``copy`` names the table that keeps the published one as it was, if its shape changes; ``renamed`` says which of its
+    columns stand ready to take over, by another type.
     """
-    sources = sorted({source for source, _ in streams})
-    with transaction(uri, "reading the ledger") as db:
-        db.execute(sql("ops/unpublished_loads"), (domain, sources))
-        load_ids = tuple(row[2] for row in db.fetchall())
-        db.execute("select distinct source, stream from ops.loads")
-        loaded = {(row[0], row[1]) for row in db.fetchall()}
-    return Pending(load_ids, tuple(".".join(stream) for stream in streams if stream not in loaded))
+
+    mart: Mart
+    shape: Shape
+    is_new: bool
+    copy: str | None = None
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-def publish(uri: str, domain: str, tables: Sequence[str], load_ids: Sequence[int], run: RunRef) -> list[Published]:
-    """Make every table of ``marts`` equal its built one, in one transaction: readers see all of it or nothing.
+def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run: RunRef) -> Publication:
+    """Make every mart equal its built one, in one transaction: readers see all of it or nothing, and never wait.
 
-    :param load_ids: loads that the built marts hold; the publication records them.
-    :raises WarehouseError: if it fails. Readers keep what they had.
+    Columns that are new come before the rows, empty; columns that are no more go after them.
+
+    :param uri: libpq address of the warehouse, as the transformer role.
+    :raises WarehouseError: if it fails, another run has planned since, or readers don't let go of a table whose columns
+        change. Readers keep the rows that they had.
     """
-    with transaction(uri, f"publishing {domain}") as db:
-        db.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", (f"datastack.publish.{domain}",))
-        db.fetchall()
-        db.execute("set local work_mem = '128MB'")
-        done = [_exchange(db, build_schema(domain), table) for table in tables]
-        rows = json.dumps([{"table": each.table, "rows": each.rows} for each in done])
-        db.execute(sql("ops/insert_publication"), (domain, rows, run.dag_id, run.run_id, run.try_number))
-        publication_id = db.fetchone()[0]
-        db.execute(sql("ops/insert_publication_loads"), (publication_id, list(load_ids)))
-    return done
+    doing = f"publishing {domain}"
+    with transaction(uri, doing) as guard:  # holds the lock while other transactions work
+        lock_domain(guard, domain)
+        whole = require_planned(guard, domain, run)
+        last = _last(guard, domain)
+        guard.execute("select nextval('ops.publications_publication_id_seq')")
+        publication_id = int(guard.fetchone()[0])
+        with transaction(uri, doing) as db:
+            kept.forget(db, domain)  # what tries that failed have left
+        built = [_built(guard, domain, mart) for mart in marts]
+        built = [_expanded(uri, domain, publication_id, each) for each in built]
+        with transaction(uri, doing, one_snapshot=True) as db:
+            lock_tables(db, _tables(domain, built, MARTS), "share row exclusive")
+            lock_tables(db, _tables(domain, built, build_schema(domain)), "access share")
+            done = [_exchange(db, domain, publication_id, each, whole=whole, keeps=last is not None) for each in built]
+            values = (
+                publication_id,
+                domain,
+                json.dumps([each.entry() for each in done]),
+                run.dag_id,
+                run.run_id,
+                run.try_number,
+                whole,
+                json.dumps(dict(release.models)),
+                release.dbt_version,
+                release.version,
+                last is not None,
+            )
+            db.execute(sql("ops/insert_publication"), values)
+            db.execute(sql("ops/insert_publication_loads"), (publication_id, domain))
+            db.execute("update ops.plans set published_at = clock_timestamp() where domain = $1", (domain,))
+            db.execute("delete from ops.holds where domain = $1", (domain,))
+            kept.forget(db, domain)
+            known = [Reshaping(uri, MARTS, each.mart.table) for each in built if not each.is_new]
+            swap(db, known, {each.mart.table: each.renamed for each in built})
+        warnings = [_contracted(uri, domain, each) for each in built]
+    left = set(last or ()) - {mart.table for mart in marts}
+    return Publication(publication_id, tuple(done), tuple(sorted(left)), tuple(filter(None, warnings)))
 
 
-def _exchange(db: Any, schema: str, table: str) -> Published:
-    built, published = identifier(schema, table), identifier(MARTS, table)
-    _same_shape(db, built, published)
-    deleted = int(db.execute(sql("postgres/publish_delete", built=built, published=published)).rowcount)
-    inserted = int(db.execute(sql("postgres/publish_insert", built=built, published=published)).rowcount)
-    if inserted or deleted:
-        db.execute(f"analyze {published}")
-    return Published(table, _same_count(db, built, published), deleted, inserted)
+def _last(db: Any, domain: str) -> list[str] | None:
+    """Tables of the publication that stands; None if there is none."""
+    db.execute(sql("ops/standing_publications"), (domain, 1))
+    found = db.fetchone()
+    return [each["table"] for each in found[1]] if found else None
 
 
-def _same_count(db: Any, built: str, published: str) -> int:
-    """Count the published rows; rows are compared as sets, so a mart with equal rows would lose some unnoticed."""
-    db.execute(f"select (select count(*) from {built}), (select count(*) from {published})")  # noqa: S608 quoted
-    wanted, found = (int(rows) for rows in db.fetchone())
-    if wanted != found:
-        raise WarehouseError(
-            f"{built} has {wanted} rows, but {found} came to {published}; nothing was changed. "
-            "Some of its rows are equal: give the model a key, or select distinct rows"
+def _built(db: Any, domain: str, mart: Mart) -> _Built:
+    name = identifier(build_schema(domain), mart.table)
+    shape = shape_of(db, name)
+    if shape is None:
+        raise WarehouseError(f"{name} does not exist: did its dbt model run? Nothing was published")
+    return _Built(mart, shape, is_new=shape_of(db, published_name(mart.table)) is None)
+
+
+def _expanded(uri: str, domain: str, publication_id: int, built: _Built) -> _Built:
+    """Bring the published table to hold all built columns; keep it as it was, if its columns change."""
+    table = built.mart.table
+    if built.is_new:
+        return built
+    with transaction(uri, f"keeping marts.{table} as it is") as db:
+        if dict(shape_of(db, published_name(table)) or {}) == built.shape:
+            return built
+        copy = kept_name(publication_id, table, "copy")
+        db.execute(
+            f"create table {identifier(kept_schema(domain), copy)} as select * from {published_name(table)}"  # noqa: S608
         )
-    return found
+    renamed = Reshaping(uri, MARTS, table).expand(built.shape)
+    return replace(built, copy=copy, renamed=renamed)
 
 
-def _same_shape(db: Any, built: str, published: str) -> None:
-    wanted, found = (_shape(db, name) for name in (built, published))
-    if wanted is None:
-        raise WarehouseError(f"{built} does not exist: did its dbt model run?")
-    if wanted == found:
-        return
-    if found is not None:
-        db.execute(f"drop table {published}")
-    db.execute(f"create table {published} (like {built} including comments)")
-    db.execute(f"grant select on {published} to {', '.join(READERS)}")
+def _contracted(uri: str, domain: str, built: _Built) -> str | None:
+    """Take from the published table what is not built any more; everything is published, so only tell if it fails."""
+    reshaping = Reshaping(uri, MARTS, built.mart.table)
+    try:
+        if built.copy:
+            reshaping.contract(built.shape)
+        reshaping.show()
+        with transaction(uri, f"granting marts.{built.mart.table} to its readers") as db:
+            readers.grant(db, built.mart)
+            readers.comment(db, identifier(build_schema(domain), built.mart.table), reshaping.name)
+    except WarehouseError as error:
+        return f"the publication stands, but: {error}. The next publication tries again"
+    return None
 
 
-def _shape(db: Any, name: str) -> str | None:
-    db.execute(sql("postgres/table_columns"), (name,))
-    shape: str | None = db.fetchone()[0]
-    return shape
+def _tables(domain: str, built: Sequence[_Built], schema: str) -> list[str]:
+    return [identifier(schema, each.mart.table) for each in built if not (each.is_new and schema == MARTS)]
+
+
+def lock_tables(db: Any, tables: Sequence[str], mode: str) -> None:
+    """Lock tables before the transaction's first look at any: what it sees then is no older than the locks."""
+    db.execute("set local lock_timeout = '5min'")
+    db.execute("set local work_mem = '128MB'")
+    db.execute("set local enable_mergejoin = off")  # the planner knows nothing of hashes of rows, and would sort them
+    db.execute("set local timezone = 'UTC'")
+    if tables:
+        db.execute(f"lock table {', '.join(sorted(tables))} in {mode} mode")
+
+
+def _exchange(db: Any, domain: str, publication_id: int, built: _Built, *, whole: bool, keeps: bool) -> Published:
+    mart, columns = built.mart, list(built.shape)
+    source, target = identifier(build_schema(domain), mart.table), published_name(mart.table)
+    if built.is_new:
+        db.execute(f"create table {target} as select {identifiers(columns)} from {source} with no data")  # noqa: S608
+    slices = None if whole or built.is_new or built.copy else mart.slices
+    exchange = Exchange(source, target, columns, domain, slices, built.renamed)
+    names = {} if built.is_new or built.copy or not keeps else _kept_names(publication_id, mart.table)
+    place = {what: identifier(kept_schema(domain), name) for what, name in names.items()}
+    deleted = exchange.delete(db, place.get("removed"))
+    inserted = exchange.insert(db, place.get("added"))
+    for what, changed in (("removed", deleted), ("added", inserted)):
+        if what in names and not changed:
+            kept.drop(db, domain, [names.pop(what)])
+    if built.copy:
+        names["copy"] = built.copy
+    if inserted or deleted:
+        db.execute(f"analyze {target}")
+    readers.grant(db, mart)
+    how = "replaced" if built.is_new or built.copy else "slices" if slices else "whole"
+    rows = exchange.require_equal(db)
+    return Published(mart.table, rows, deleted, inserted, how, built.is_new, names)
+
+
+def _kept_names(publication_id: int, table: str) -> dict[str, str]:
+    return {what: kept_name(publication_id, table, what) for what in ("removed", "added")}

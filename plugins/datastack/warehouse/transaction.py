@@ -18,11 +18,12 @@ KEEPALIVE: dict[str, Any] = {
 
 
 @contextmanager
-def transaction(uri: str, doing: str) -> Iterator[Any]:
+def transaction(uri: str, doing: str, *, one_snapshot: bool = False) -> Iterator[Any]:
     """Open a cursor whose work commits at the end of the block, or not at all; its parameters are ``$1``, ``$2``.
 
     :param uri: libpq address of the warehouse.
     :param doing: what is being done, for the error's text.
+    :param one_snapshot: whether all statements see the tables as they are at the first one that is not ``lock table``.
     :raises WarehouseError: if the warehouse refuses or fails. Nothing was changed then.
     """
     import psycopg
@@ -32,6 +33,9 @@ def transaction(uri: str, doing: str) -> Iterator[Any]:
         with closing(psycopg.connect(uri, connect_timeout=CONNECT_SECONDS, **KEEPALIVE)) as connection:
             db = psycopg.RawCursor(connection)
             db.execute(sql("postgres/session"))
+            connection.commit()
+            if one_snapshot:
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             yield db
             committing = True
             connection.commit()
