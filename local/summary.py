@@ -14,13 +14,15 @@ TABLES = """
     order by n.nspname = 'marts', n.nspname, c.relname"""
 GATES = """
     select
-        count(*) filter (where outcome in ('PASSED', 'WARN', 'WAIVED')),
+        count(*) filter (where outcome = 'PASSED'),
+        count(*) filter (where outcome in ('WARN', 'WAIVED')),
         count(*) filter (where outcome not in ('PASSED', 'WARN', 'WAIVED'))
     from ops.gate_results
     inner join (
         select distinct on (gate, dataset) gate, dataset, dag_id, run_id, try_number
         from ops.gate_results order by gate, dataset, gate_result_id desc
     ) latest using (gate, dataset, dag_id, run_id, try_number)"""
+SEEN = "  (make psql ROLE=loader: ops.gate_results)"
 QUARANTINED = "select coalesce(sum(rows), 0) from ops.quarantine where replayed_at is null"
 
 
@@ -28,7 +30,7 @@ def summary(stack: Stack) -> str:
     """Return the closing report: rows, checks, quarantine, lineage, and where to look."""
     with stack.postgres.connect("warehouse") as connection:
         rows = _row_counts(connection)
-        passed, failed = connection.execute(GATES).fetchone()
+        passed, warned, failed = connection.execute(GATES).fetchone()
         (quarantined,) = connection.execute(QUARANTINED).fetchone()
     width = max(map(len, rows), default=0)
     lines = [f"  {table:<{width}}  {count:>12,}" for table, count in rows.items()]
@@ -37,7 +39,7 @@ def summary(stack: Stack) -> str:
         "Rows",
         *lines,
         "",
-        f"Gates        {passed} checks passed, {failed} failed",
+        f"Gates        {passed} checks passed, {warned} warned, {failed} failed{SEEN if warned + failed else ''}",
         f"Quarantined  {quarantined:,} rows",
         f"Lineage      {_lines(settings.lineage_file):,} events in {settings.lineage_file}",
         "",
