@@ -8,7 +8,8 @@ at most, until the sources' runs are done.
 **Owner.** analytics. Tier 1: dashboards read these marts.
 
 **Re-run.** Any time. A run with nothing new is skipped, unless it is triggered with `force`; so is every run after a
-rollback. With `full_refresh`, incremental models are built anew. Clear `plan` and what follows it, not a part of it.
+rollback, or while a source's gate holds rows back: the log of `plan` names them, see `docs/reference/gates.md`. With
+`full_refresh`, incremental models are built anew. Clear `plan` and what follows it, not a part of it.
 
 **Triage.** A model fails: its task's log has dbt's words. `gate` fails: consumers keep the last publication; the log
 names check and measure, `ops.gate_results` has them all. `publish` fails: readers saw nothing of it; clear it. What is

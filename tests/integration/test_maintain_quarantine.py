@@ -79,6 +79,11 @@ def counts(stack: Stack, stream: str) -> tuple[int, int]:
     return sum(load["loaded_rows"] for load in loads), int(waiting)
 
 
+def ungated(stack: Stack) -> list[int]:
+    """Loads that a transform has to wait for, as no gate has let them pass."""
+    return [row[0] for row in stack.rows("select load_id from ops.ungated_loads order by 1")]
+
+
 @pytest.fixture
 def coupons(stack: Stack, stub_api: StubApi, declarations: Declarations) -> Stack:
     """Load ten coupons, of which three don't fit."""
@@ -115,6 +120,17 @@ def test_nothing_changes_while_nothing_fits(coupons: Stack, caplog: pytest.LogCa
     assert real(coupons) == objects
     assert "none of 3 rows fits coupons.odcs.yaml 1.0.0, they stay in quarantine: " in caplog.text
     assert "product_id: 'two' is not of type bigint (1 rows)" in caplog.text
+
+
+def test_rows_that_came_back_are_gated(coupons: Stack, declarations: Declarations):
+    correct(declarations, CONTRACT, NO_CAMPAIGNS)
+    coupons.gate("marketing_api", "coupons")
+    assert ungated(coupons) == []
+    correct(declarations, CONTRACT, OPTIONAL_CAMPAIGN)
+    replay(coupons, "marketing_api", "coupons")
+    assert ungated(coupons) == [coupons.loads("coupons")[-1]["load_id"]]
+    coupons.gate("marketing_api", "coupons")
+    assert ungated(coupons) == []
 
 
 def test_rows_of_a_database_come_back(stack: Stack, declarations: Declarations):
@@ -172,7 +188,9 @@ def test_a_row_of_a_stream_that_merges_does_not_take_the_place_of_a_newer_one(
     stub_api.records["/redemptions"] = [newer]
     stack.load("marketing_api", "redemptions", days(2))
     upc = "name: coupon_upc\n        logicalType: integer\n        physicalType: bigint"
-    correct(declarations, contract, (upc, "name: coupon_upc\n        logicalType: string\n        physicalType: text"))
+    text = "name: coupon_upc\n        logicalType: string\n        physicalType: text"
+    unreferred = ("        relationships:\n          - to: coupons.coupon_upc\n", "")  # coupons have numbers
+    correct(declarations, contract, unreferred, (upc, text))
     assert replay(stack, "marketing_api", "redemptions")["rows"] == 1
     table = "select redemption_id, coupon_upc from raw_marketing_api.redemptions order by 1"
     assert stack.rows(table) == [("r1", "1"), ("r2", "7"), ("r3", "x1")]

@@ -21,6 +21,7 @@ from tests.integration.test_maintain_quarantine import (
     UNREFERRED,
     correct,
     counts,
+    ungated,
 )
 from tests.integration.test_quarantine import BAD, CONTRACT, GOOD, tolerate
 
@@ -83,7 +84,9 @@ def test_a_new_version_of_a_contract_holds_for_what_was_received_before(
     columns = f"select pg_typeof(product_id)::text, product_id, face_value::text from {COUPONS} order by 3 nulls last"
     assert stack.rows(columns) == [("text", "2", "0.75"), ("text", "2", None)]
     assert [load["contract_version"] for load in stack.loads("coupons")] == ["1.0.0", "1.1.0"]
+    assert ungated(stack) == [load["load_id"] for load in stack.loads("coupons")]
     stack.gate("marketing_api", "coupons")
+    assert ungated(stack) == []
 
 
 def test_a_new_major_version_goes_to_a_new_table(stack: Stack, stub_api: StubApi, declarations: Declarations):

@@ -14,9 +14,9 @@ from datastack.operators.stream import run_ref
 class PlanOperator(BaseOperator):
     """Writes into the ledger which loads the run takes: all that no standing publication holds.
 
-    Skips the run when there is nothing to do, while a stream of the domain was never loaded or has rows that no gate has
-    let pass, or while the domain is on hold. Returns the number of ``loads``, whether the plan is ``whole``, and whether dbt is to make a ``full_refresh``.
-    A run's params may have ``force`` and ``full_refresh``.
+    Skips the run when there is nothing to do, while a stream of the domain was never loaded, while rows are loaded that
+    no gate has let pass, or while the domain is on hold. Returns the number of ``loads``, whether the plan is
+    ``whole``, and whether dbt is to make a ``full_refresh``. A run's params may have ``force`` and ``full_refresh``.
 
     :param domain: the mart domain.
     :param streams: the (source, stream) pairs that it reads.
@@ -46,7 +46,7 @@ class PlanOperator(BaseOperator):
         except NothingToPlanError as nothing:
             raise AirflowSkipException(str(nothing)) from nothing
         scope = "everything is built anew" if plan.whole else "incremental models take the slices of new loads"
-        level = logging.WARNING if plan.is_ungated else logging.INFO
+        level = logging.WARNING if plan.ungated else logging.INFO
         self.log.log(level, "%d loads to publish; %s, as %s", plan.loads, scope, plan.reason)
         # What a whole plan follows from may have left tables that don't fit the models: dbt makes them anew.
         return {"loads": plan.loads, "whole": plan.whole, "full_refresh": plan.whole}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from datastack.lineage import datasets
 from datastack.operators import connections
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 class PublishOperator(BaseOperator):
     """Brings a domain's gated marts to their readers in one transaction. Returns rows by mart.
 
+    Skipped if rows were loaded since the plan that no gate has let pass.
+
     :param domain: the mart domain; its marts are the dbt models that are built in its schema.
     """
 
@@ -31,6 +34,7 @@ class PublishOperator(BaseOperator):
     def execute(self, context: Any) -> dict[str, int]:
         """Publish all marts of the domain."""
         from datastack.transform.manifest import read_project
+        from datastack.warehouse.plan import NewlyUngatedError
         from datastack.warehouse.publish import Release, publish
 
         project = read_project()
@@ -38,7 +42,10 @@ class PublishOperator(BaseOperator):
         release = Release(checksums, project.dbt_version, project.version)
         marts = [_mart(model) for model in project.marts(self.domain)]
         uri = connections.postgres_uri(connections.TRANSFORMER)
-        done = publish(uri, self.domain, marts, release, run_ref(context))
+        try:
+            done = publish(uri, self.domain, marts, release, run_ref(context))
+        except NewlyUngatedError as ungated:
+            raise AirflowSkipException(str(ungated)) from ungated
         self._published = done.marts
         self.log.info("publication %d of %s:", done.publication_id, self.domain)
         for each in done.marts:

@@ -58,7 +58,7 @@ def describe(domain: str, project: Path, dbt: DbtTaskGroup, publish: BaseOperato
 
 def transform_params() -> dict[str, Param]:
     """Parameters of a run."""
-    force = "Build and publish even if no load is new, or the domain is on hold after a rollback."
+    force = "Build and publish even if no load is new, the domain is on hold, or rows are loaded that passed no gate."
     return {
         "force": Param(False, type="boolean", description=force),
         "full_refresh": Param(False, type="boolean", description="Build incremental models anew, from all slices."),

@@ -15,6 +15,10 @@ class NothingToPlanError(Exception):
     """There is nothing that a transform should do now; says why."""
 
 
+class NewlyUngatedError(Exception):
+    """What is built may hold rows that came after the plan, and that no gate has let pass; says which."""
+
+
 @dataclass(frozen=True)
 class Code:
     """The models as they are: a checksum each of all that decides its rows, and which of them are incremental."""
@@ -37,16 +41,15 @@ class Wish:
 
 @dataclass(frozen=True)
 class Plan:
-    """Number of loads that are new; why they are built; ``whole`` if incremental models are built anew."""
+    """Number of loads that are new; why they are built; ``whole`` if incremental models are built anew.
+
+    ``ungated`` if rows are built, by force, that no gate has let pass.
+    """
 
     loads: int
     whole: bool
     reason: str
-
-    @property
-    def is_ungated(self) -> bool:
-        """Whether rows are built, by force, that no gate has let pass."""
-        return _BY_FORCE in self.reason
+    ungated: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +89,8 @@ def make_plan(uri: str, domain: str, streams: Sequence[tuple[str, str]], code: C
     """Write down what the run takes, in the place of what was planned before.
 
     :param streams: source and stream names that the domain reads.
-    :raises NothingToPlanError: if there is nothing to do, the domain is on hold, or rows are loaded that no gate has let
-        pass: dbt reads whole tables. What was planned before stays.
+    :raises NothingToPlanError: if there is nothing to do, the domain is on hold, or rows are loaded that no gate has
+        let pass: dbt reads whole tables. What was planned before stays.
     :raises WarehouseError: if the warehouse fails.
     """
     with transaction(uri, f"planning {domain}") as db:
@@ -140,10 +143,10 @@ def _gated(plan: Plan, ungated: Sequence[_Ungated], wish: Wish) -> Plan:
         raise NothingToPlanError(
             f"no gate has let pass yet: {named}. Nothing is built, as dbt would read these rows too. Where the run is "
             "still at work, wait. Where its gate is closed, the gate's log says why: load what is right, or correct "
-            "the contract, or waive the check, and clear the gate. The run whose gate lets them pass starts this DAG "
-            "again. Trigger with force to build all the same"
+            "the contract, or waive the check, and clear the gate with what follows it. The run whose gate lets them "
+            "pass starts this DAG again. Trigger with force to build all the same"
         )
-    return replace(plan, reason=f"{plan.reason}{_BY_FORCE}{named}")
+    return replace(plan, reason=f"{plan.reason}{_BY_FORCE}{named}", ungated=True)
 
 
 def _whole(state: _State, wish: Wish, changed: Sequence[str]) -> str | None:
@@ -180,3 +183,17 @@ def require_planned(db: Any, domain: str, run: RunRef) -> bool:
         )
     whole: bool = found[2]
     return whole
+
+
+def require_gated(db: Any, domain: str) -> None:
+    """Make sure that no rows came since the plan that no gate has let pass: dbt may have read them.
+
+    :raises NewlyUngatedError: if there are some. Those of a plan by force are not.
+    """
+    db.execute(sql("ops/ungated_since_plan"), (domain,))
+    if ungated := [_Ungated(*row) for row in db.fetchall()]:
+        raise NewlyUngatedError(
+            f"loaded while {domain} was built, and let pass by no gate yet: {'; '.join(map(str, ungated))}. The marts "
+            "that were built may hold these rows, so consumers keep what they have. The run whose gate lets them pass "
+            "starts this DAG again"
+        )

@@ -18,7 +18,7 @@ from datastack.warehouse.marts import (
     kept_schema,
     published_name,
 )
-from datastack.warehouse.plan import lock_domain, require_planned
+from datastack.warehouse.plan import lock_domain, require_gated, require_planned
 from datastack.warehouse.reshape import Reshaping, Shape, shape_of, swap
 from datastack.warehouse.transaction import transaction
 
@@ -67,6 +67,7 @@ def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run:
     Columns that are new come before the rows, empty; columns that are no more go after them.
 
     :param uri: libpq address of the warehouse, as the transformer role.
+    :raises NewlyUngatedError: if rows came since the plan that no gate has let pass.
     :raises WarehouseError: if it fails, another run has planned since, or readers don't let go of a table whose columns
         change. Readers keep the rows that they had.
     """
@@ -74,6 +75,7 @@ def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run:
     with transaction(uri, doing) as guard:  # holds the lock while other transactions work
         lock_domain(guard, domain)
         whole = require_planned(guard, domain, run)
+        require_gated(guard, domain)
         last = _last(guard, domain)
         guard.execute("select nextval('ops.publications_publication_id_seq')")
         publication_id = int(guard.fetchone()[0])
