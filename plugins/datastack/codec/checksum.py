@@ -11,6 +11,7 @@ from datastack.codec.decode import UNIX_DAYS, UNIX_MICROSECONDS
 from datastack.codec.encode import numeric_bytes, uuid_bytes
 
 MODULUS = 1 << 64
+SCRATCH_BYTES = 80_000  # for the kernels: Postgres keeps up to 147,455 digits
 
 
 def checksum(batch: pa.RecordBatch, types: Sequence[str]) -> int:
@@ -45,7 +46,7 @@ def _mix(hashes: np.ndarray, name: str, array: pa.Array, kind: str) -> None:
     elif kind == "uuid":
         hashing.mix_bytes(hashes, *uuid_bytes(name, storage, valid), valid)
     elif kind == "numeric" or pa.types.is_decimal(storage.type):
-        hashing.mix_numerics(hashes, *numeric_bytes(name, storage, valid), valid)
+        hashing.mix_numerics(hashes, *numeric_bytes(name, storage, valid), valid, np.empty(SCRATCH_BYTES, np.uint8))
     elif pa.types.is_list(storage.type):
         starts = np.frombuffer(storage.buffers()[1], np.int32)[storage.offset : storage.offset + len(storage) + 1]
         hashing.mix_lists(hashes, starts, *variable(storage.values), validity(storage.values), valid)
@@ -54,7 +55,7 @@ def _mix(hashes: np.ndarray, name: str, array: pa.Array, kind: str) -> None:
     elif pa.types.is_floating(storage.type):
         bits = fixed(storage)
         numbers = bits.view(f"f{bits.itemsize}").astype(np.float64)
-        hashing.mix_floats(hashes, numbers.view(np.int64), numbers, valid)
+        hashing.mix_floats(hashes, numbers.view(np.int64), numbers, valid, np.empty(8, np.uint8))
     else:
         hashing.mix_integers(hashes, fixed(storage), _shift(storage.type), valid)
 

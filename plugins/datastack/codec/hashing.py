@@ -106,9 +106,8 @@ def is_infinite(number, width):
 
 
 @compiled
-def mix_floats(hashes, values, numbers, valid):
+def mix_floats(hashes, values, numbers, valid, scratch):
     """Mix in floating-point numbers, given as such and as their 64 bits: zeros are equal, and so are NaNs."""
-    scratch = np.empty(8, np.uint8)
     for i in range(len(hashes)):
         value = np.uint64(0)
         if valid[i] and numbers[i] != 0:
@@ -130,9 +129,8 @@ def mix_bytes(hashes, data, offsets, valid):
 
 
 @compiled
-def mix_numerics(hashes, data, offsets, valid):
+def mix_numerics(hashes, data, offsets, valid, scratch):
     """Mix in numerics in their binary form, see ``put.numeric_of_decimals``; sign and scale do not count."""
-    scratch = np.empty(80_000, np.uint8)  # Postgres keeps up to 147,455 digits
     for i in range(len(hashes)):
         value = np.uint64(0)
         if valid[i]:

@@ -3,6 +3,8 @@
 Positions are those in ``data``. Kernels release the GIL. What is wrong is a problem's number.
 """
 
+import numpy as np
+
 from datastack.codec.json_kinds import (
     ARRAY,
     CUT,
@@ -16,8 +18,9 @@ from datastack.codec.json_kinds import (
     TRUE,
     UNEXPECTED,
 )
-from datastack.codec.json_strings import after_blanks, after_inner, after_plain, byte, is_blank, string_end
+from datastack.codec.json_strings import after_blanks, byte, is_blank, string_end
 from datastack.codec.take import compiled
+from datastack.codec.words import BLOCK, block_bits, zeros_below
 
 
 @compiled
@@ -155,42 +158,69 @@ def value_end(data, at, end, depth, stack):
 @compiled
 def loose_end(data, at, end):
     """Find the end of a value without looking into it: by its brackets and quotes. Return position and problem."""
-    level = 0
+    if at >= end:
+        return end, CUT
+    char = byte(data, at)
+    if char == 123 or char == 91:
+        return brackets_end(data, at, end)
+    first = at
+    if char == 34:
+        at += 1
+        while at < end and byte(data, at) != 34:
+            at += 2 if byte(data, at) == 92 else 1
+        return (at + 1, FINE) if at < end else (end, CUT)
     while at < end:
         char = byte(data, at)
-        if char == 34:
+        if char == 44 or char == 93 or char == 125 or is_blank(char):
+            break
+        at += 1
+    return at, UNEXPECTED if at == first else FINE
+
+
+@compiled
+def parities(word):
+    """A bit for each: whether the bits up to it that are set are odd in number."""
+    for shift in (1, 2, 4, 8, 16, 32):
+        word ^= word << np.uint64(shift)
+    return word
+
+
+@compiled
+def brackets_end(data, at, end):
+    """Find where as many brackets are closed as opened from here on, but for those in strings; see :func:`loose_end`.
+
+    A block at a time: what stands in strings is told by the number of quotes before it.
+    """
+    level, quoted = 0, False
+    while at < end:
+        until = min(at + BLOCK, end)
+        if at + BLOCK <= end and not block_bits(data, at, 0, 92):
+            strings = parities(block_bits(data, at, 0, 34))
+            if quoted:
+                strings = ~strings
+            opened = block_bits(data, at, 32, 123) & ~strings  # { and [, which differ in that bit
+            closed = block_bits(data, at, 32, 125) & ~strings
+            brackets = opened | closed
+            while brackets:
+                lowest = brackets & (~brackets + np.uint64(1))
+                level += 1 if opened & lowest else -1
+                if level == 0:
+                    return at + np.int64(zeros_below(brackets)) + 1, FINE
+                brackets ^= lowest
+            quoted = (strings >> np.uint64(BLOCK - 1)) != 0
+            at = until
+        while at < until:  # the last block, or one with a backslash
+            char = byte(data, at)
+            if char == 34:
+                quoted = not quoted
+            elif quoted:
+                if char == 92:
+                    at += 1
+            elif char == 123 or char == 91:
+                level += 1
+            elif char == 125 or char == 93:
+                level -= 1
+                if level == 0:
+                    return at + 1, FINE
             at += 1
-            while True:
-                at = after_plain(data, at, end)
-                if at >= end or byte(data, at) == 34:
-                    break
-                at += 2 if byte(data, at) == 92 else 1
-            at += 1
-            if at > end:
-                return end, CUT
-            if level == 0:
-                return at, FINE
-        elif char == 123 or char == 91:
-            level += 1
-            at += 1
-        elif char == 125 or char == 93:
-            level -= 1
-            if level < 0:
-                return at, UNEXPECTED
-            at += 1
-            if level == 0:
-                return at, FINE
-        elif level == 0:
-            first = at
-            while (
-                at < end
-                and byte(data, at) != 44
-                and byte(data, at) != 93
-                and byte(data, at) != 125
-                and not is_blank(byte(data, at))
-            ):
-                at += 1
-            return at, UNEXPECTED if at == first else FINE
-        else:
-            at = after_inner(data, at + 1, end)
     return end, CUT

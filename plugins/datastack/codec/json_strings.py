@@ -102,18 +102,6 @@ def after_plain(data, at, end):
 
 
 @compiled
-def after_inner(data, at, end):
-    """Position of the first byte that may be a quote or a bracket, or of the end."""
-    while at + WIDTH <= end:
-        word = word_at(data, at)
-        odd = equal_bytes(word, 34) | equal_bytes(word | (ONES * np.uint64(0x26)), 0x7F)  # [ ] { } and few others
-        if odd:
-            return at + np.int64(zeros_below(odd) >> np.uint64(3))
-        at += WIDTH
-    return at
-
-
-@compiled
 def string_end(data, at, end):
     """Find the closing quote of a string; ``at`` is behind the opening one. Return position, kind, problem."""
     kind = STRING

@@ -7,7 +7,10 @@ where the values of one column stand in ``data``; a length of -1 is null. Kernel
 import numba
 import numpy as np
 
-compiled = numba.njit(cache=True, nogil=True, boundscheck=False)
+# Without numba's runtime, kernels can't allocate, and need not count references: two locked instructions for each array
+# at each call, half of the time of a loop over small values. Whoever calls a kernel holds its arrays. Numba does not
+# document the option: a version without it says so when kernels are compiled.
+compiled = numba.njit(cache=True, nogil=True, boundscheck=False, _nrt=False)  # type: ignore[call-overload]
 
 NUMERIC_NEGATIVE = 0x4000
 LIMB = np.uint64(0xFFFFFFFF)
