@@ -1,7 +1,8 @@
 """# maintain_lake
 
 **Purpose.** Lets the lake forget what was kept long enough: what each contract says of landing, quarantine and
-conformed zone, attempts that never came to their end, and checkpoints that nobody came back to.
+conformed zone, attempts that never came to their end, and checkpoints that nobody came back to. Old samples and
+results of gates go from the ledger.
 
 **Grain.** One run a day, for the whole lake. `plan` says first what may go, and stores that; `delete` deletes exactly
 it.

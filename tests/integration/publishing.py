@@ -107,7 +107,7 @@ class Domain:
     def publish(self, *marts: Mart, run: str | None = None) -> Publication:
         """Publish, as a run of the transform."""
         release = Release(self.code.checksums, "1.11", "1.0")
-        return publish(self.uri, "retail", marts or PAIR, release, self._ref(run))
+        return publish(self.uri, "retail", marts or PAIR, self.streams, release, self._ref(run))
 
     def released(self, *marts: Mart, **wish: bool) -> Publication:
         """Plan by force, and publish."""

@@ -1,6 +1,7 @@
 """Gates on built marts: hand-written contracts, waivers beside them, samples, results by plan."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ from datastack.contract.errors import DeclarationError
 from datastack.contract.registry import include_dir
 from datastack.operators.gate import GateMartsOperator
 from datastack.quality.outcomes import GateError
+from tests.dbt_manifest import model, write_manifest
 from tests.integration.harness import Stack
 
 DATASET = "warehouse/warehouse/build_retail/things"
 AMOUNT = "checks:\n  - row_count:\ncolumns:\n  - name: amount\n    checks:\n      - missing:\n"
+SOON = datetime.now(UTC).date() + timedelta(days=90)
 WAIVER = """waivers:
   - mart: things
     check: columns.amount.checks.missing
@@ -49,6 +52,7 @@ def mart(things: Stack, declarations: Callable[..., Path]) -> Callable[[str], An
         for file in folder.glob("*.yml"):
             file.unlink()
         (folder / "things.yml").write_text(f"dataset: {DATASET}\n{lines}")
+        write_manifest(model("things"))
         return GateMartsOperator(task_id="gate", domain="retail")
 
     return gate
@@ -83,14 +87,21 @@ def test_a_domain_without_a_contract_is_not_let_through(things: Stack, mart: Cal
         things.run(gate)
 
 
+def test_a_mart_without_a_contract_closes_the_gate(things: Stack, mart: Callable[[str], Any]):
+    gate = mart("columns: []\nchecks:\n  - row_count:\n")
+    write_manifest(model("things"), model("anythings"))
+    with pytest.raises(DeclarationError, match=r"soda/retail: .*holds no contract of anythings"):
+        things.run(gate)
+
+
 def test_a_waived_check_of_a_mart_lets_pass(
     things: Stack, mart: Callable[[str], Any], caplog: pytest.LogCaptureFixture
 ):
     gate = mart(AMOUNT)
-    waive(WAIVER.format("2999-01-31"))
+    waive(WAIVER.format(SOON))
     assert things.run(gate) == {"PASSED": 1, "WAIVED": 1}
     assert "amount: " in caplog.text
-    assert "waived: prices come tomorrow (https://example.com/8), until 2999-01-31" in caplog.text
+    assert f"waived: prices come tomorrow (https://example.com/8), until {SOON}" in caplog.text
     waive(WAIVER.format("2020-01-31"))
     with pytest.raises(GateError, match="its waiver has expired: prices come tomorrow"):
         things.run(gate)
@@ -100,18 +111,20 @@ def test_a_waived_check_of_a_mart_lets_pass(
     ("old", "new", "says"),
     [
         ("mart: things", "mart: thongs", "waivers.0.mart: 'thongs' has no contract. Use one of things."),
-        ("checks.missing", "checks.mising", "is no check to waive. Use one of columns.amount.checks.missing."),
-        ("columns.amount.checks.missing", "checks.row_count", "'checks.row_count' is no check to waive"),
+        ("checks.missing", "checks.mising", "that may be waived. Use one of columns.amount.checks.missing."),
+        ("columns.amount.checks.missing", "checks.row_count", "'checks.row_count' is no check that may be waived"),
+        ("columns.amount.checks.missing", "checks.schema", "'checks.schema' is no check that may be waived"),
+        (str(SOON), "2999-12-31", "waivers.0.expires: 2999-12-31 is more than 180 days from today"),
         ("https://example.com/8", "TICKET-8", "waivers.0.link: String should match pattern"),
         ("reason: prices come tomorrow", "because: of this", "waivers.0.reason: Field required"),
-        ("2999-01-31", "soon", "waivers.0.expires: Input should be a valid date"),
+        (str(SOON), "soon", "waivers.0.expires: Input should be a valid date"),
     ],
 )
 def test_a_waiver_that_waives_nothing_is_refused(
     things: Stack, mart: Callable[[str], Any], old: str, new: str, says: str
 ):
-    gate = mart(AMOUNT)
-    file = waive(WAIVER.format("2999-01-31").replace(old, new))
+    gate = mart(AMOUNT.replace("row_count:\n", "row_count:\n  - schema:\n"))
+    file = waive(WAIVER.format(SOON).replace(old, new))
     with pytest.raises(DeclarationError) as failure:
         things.run(gate)
     assert str(failure.value).startswith(f"{file}: ")
@@ -166,10 +179,12 @@ def test_rows_of_each_kind_of_check_on_the_mart_are_sampled(
 
 
 def test_a_sample_of_a_mart_that_dbt_does_not_know_shows_nothing(things: Stack, mart: Callable[[str], Any]):
+    gate = mart(AMOUNT)
+    write_manifest()
     with pytest.raises(GateError, match=r"amount: .*FAILED"):
-        things.run(mart(AMOUNT))
+        things.run(gate)
     found = things.rows("select rows from ops.gate_samples")
-    assert found in ([], [([{"thing_id": "***", "name": "***", "amount": None}],)])
+    assert found == [([{"thing_id": "***", "name": "***", "amount": None}],)]
 
 
 def test_all_marts_are_looked_at_before_the_gate_is_closed(things: Stack, mart: Callable[[str], Any]):

@@ -1,6 +1,7 @@
 """Gates on raw tables: what the contract promises, of the rows that came since the last gate; waivers and samples."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -209,10 +210,11 @@ def test_a_stream_that_was_never_loaded_has_nothing_to_refer_to(stack: Stack, de
 
 # Waivers
 
-WAIVED = """customProperties:
+SOON = datetime.now(UTC).date() + timedelta(days=90)
+WAIVED = f"""customProperties:
   - property: waivers
     value:
-      - {check: "range:quantity", reason: goods come back, link: "https://example.com/7", expires: 2999-12-31}
+      - {{check: "range:quantity", reason: goods come back, link: "https://example.com/7", expires: {SOON}}}
 """
 
 
@@ -223,9 +225,9 @@ def test_a_waived_check_lets_pass_and_is_seen(shop: Stack, declarations: Callabl
     spoil(shop, f"update {TRANSACTIONS} set quantity = -1 where product_id = 2")
     operator = GateStreamOperator(task_id="gate", source="retail_db", stream="transactions")
     assert shop.run(operator)["WAIVED"] == 1
-    assert "waived: goods come back (https://example.com/7), until 2999-12-31" in caplog.text
+    assert f"waived: goods come back (https://example.com/7), until {SOON}" in caplog.text
     waiver = shop.one("select waiver from ops.gate_results where outcome = 'WAIVED'")
-    assert waiver == {"reason": "goods come back", "link": "https://example.com/7", "expires": "2999-12-31"}
+    assert waiver == {"reason": "goods come back", "link": "https://example.com/7", "expires": str(SOON)}
     [dataset] = operator.get_openlineage_facets_on_complete(None).inputs
     found = {each.name: each for each in dataset.inputFacets["dataQualityAssertions"].assertions}["range:quantity"]
     assert (found.success, found.severity, found.params, found.column) == (
@@ -234,7 +236,7 @@ def test_a_waived_check_lets_pass_and_is_seen(shop: Stack, declarations: Callabl
 
 
 def test_a_waiver_that_has_expired_fails_and_says_so(shop: Stack, declarations: Callable[..., Path]):
-    declarations(CONTRACT, "customProperties:\n", WAIVED.replace("2999", "2001"))
+    declarations(CONTRACT, "customProperties:\n", WAIVED.replace(str(SOON), "2001-12-31"))
     load_source.cache_clear()
     load(shop, 1)
     gate(shop)  # it is not needed
@@ -252,7 +254,7 @@ def test_rows_that_passed_by_a_waiver_are_looked_at_again_when_it_has_expired(
     load(shop, 1)
     spoil(shop, f"update {TRANSACTIONS} set quantity = -1 where product_id = 2")
     gate(shop)
-    declarations(CONTRACT, "2999-12-31", "2001-12-31")
+    declarations(CONTRACT, str(SOON), "2001-12-31")
     load_source.cache_clear()
     load(shop, 2)
     closed(shop, "range:quantity: FAILED, measured 1", "has expired")

@@ -1,5 +1,7 @@
 """Plans: what no standing publication holds is built, whatever failed, was cleared or came late before."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from datastack.warehouse.load import WarehouseError
@@ -54,6 +56,18 @@ def test_slices_of_new_loads_are_planned_each_moment_once(shop: Domain):
     shop.load(1, start="2019-11-08T00:00Z", end="2019-11-12T00:00Z")
     assert shop.plan() == Plan(5, whole=False, reason="5 loads are new")
     assert slices(shop) == [("sales", "2019-11-03", "2019-11-05"), ("sales", "2019-11-08", "2019-11-12")]
+
+
+def test_a_backfill_of_thirty_days_is_one_plan_and_one_publication(shop: Domain):
+    starts = [datetime(2019, 11, 1, tzinfo=UTC) + timedelta(days=day) for day in range(30)]
+    for start in reversed(starts):
+        shop.load(start=start, end=start + timedelta(days=1))
+    assert shop.plan() == Plan(30, whole=False, reason="30 loads are new")
+    assert slices(shop) == [("sales", "2019-11-01", "2019-12-01")]
+    done = shop.publish().publication_id
+    assert shop.stack.one("select count(*) from ops.publication_loads where publication_id = %s", done) == 30
+    with pytest.raises(NothingToPlanError, match="every load is published already"):
+        shop.plan()
 
 
 def test_a_stream_that_has_no_slices_is_planned_whole(shop: Domain):

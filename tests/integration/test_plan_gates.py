@@ -1,5 +1,8 @@
 """Nothing is built, or published, of which a part has not passed its gate, whichever source started the transform."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -9,6 +12,7 @@ from datastack.quality.outcomes import GateError
 from datastack.warehouse.plan import NewlyUngatedError, NothingToPlanError, Plan
 from tests.dbt_manifest import model, write_manifest
 from tests.integration.harness import Stack, days
+from tests.integration.publishing import STREAMS as SHOP
 from tests.integration.publishing import Domain, ready
 
 MONTH = ("2019-11-01T00:00:00Z", "2019-12-01T00:00:00Z")
@@ -103,7 +107,8 @@ def test_a_waiver_lets_pass(retail: Domain, declarations):
     from datastack.contract.registry import load_source
 
     spoiled(retail.stack)
-    waiver = '- {check: "range:quantity", reason: goods come back, link: "https://example.com/7", expires: 2999-12-31}'
+    soon = datetime.now(UTC).date() + timedelta(days=90)
+    waiver = f'- {{check: "range:quantity", reason: back, link: "https://example.com/7", expires: {soon}}}'
     waivers = f"customProperties:\n  - property: waivers\n    value:\n      {waiver}\n"
     declarations("contracts/retail_db/transactions.odcs.yaml", "customProperties:\n", waivers)
     load_source.cache_clear()
@@ -196,9 +201,57 @@ def test_what_was_planned_or_published_by_force_is_published(shop: Domain):
     shop.released()
     shop.load(3, stream="other", gated=False)
     shop.released()
+    shop.plan(force=True)
     shop.load(4, gated=False)
     with pytest.raises(NewlyUngatedError, match=r"shop\.sales \(load 5, "):
         shop.publish()
+
+
+@pytest.mark.parametrize(
+    ("bad", "good"),
+    [
+        ({"day": 4}, {"day": 4}),
+        ({"start": "2019-11-04T00:00Z", "end": "2019-11-06T00:00Z"}, {"day": 4}),  # some of its rows are there still
+        ({"stream": "people"}, {"stream": "people"}),
+        ({"stream": "people", "write": "merge"}, {"stream": "people", "write": "merge"}),
+        ({"write": "append", "object": "a.csv"}, {"write": "append", "object": "a.csv"}),
+    ],
+)
+def test_what_dbt_may_have_read_before_its_correction_is_not_published(
+    shop: Domain, bad: dict[str, Any], good: dict[str, Any]
+):
+    shop.load(3)
+    shop.plan()
+    shop.pair(7)
+    late, before = shop.load(**bad, gated=False), shop.marts()
+    new = shop.load(**good)
+    with pytest.raises(NewlyUngatedError, match=rf"replaced before .* \(load {late}, .*if it has not done so"):
+        shop.publish()
+    assert shop.marts() == before
+    assert shop.plan(run="run 2").loads == 3
+    shop.publish()
+    assert shop.marts() != before
+    assert planned(shop) == [late - 1, late, new]
+
+
+def test_loads_that_stand_or_brought_nothing_do_not_hold_up_a_publication(shop: Domain):
+    replaced = shop.load(3)
+    shop.load(3)
+    shop.plan()
+    shop.load(3)  # in the place of a planned one
+    shop.load(4)
+    shop.load(5, gated=False, superseded=True)
+    shop.load(6, stream="other", gated=False)
+    shop.publish()
+    assert replaced in planned(shop)
+
+
+def test_a_source_that_the_domain_reads_no_more_does_not_hold_up_a_publication(shop: Domain):
+    shop.load(3)
+    shop.streams = SHOP[:1]
+    shop.plan()
+    shop.load(3, stream="people", gated=False)
+    shop.publish()
 
 
 # As tasks
@@ -207,7 +260,7 @@ def test_what_was_planned_or_published_by_force_is_published(shop: Domain):
 def test_the_tasks_are_skipped_and_a_forced_plan_warns(shop: Domain, declarations, capfd: pytest.CaptureFixture[str]):
     write_manifest(model("fct_a"), model("fct_b"))
     plan = PlanOperator(task_id="plan", domain="retail", streams=shop.streams)
-    publish = PublishOperator(task_id="publish", domain="retail")
+    publish = PublishOperator(task_id="publish", domain="retail", streams=shop.streams)
     shop.load(3, gated=False)
     with pytest.raises(AirflowSkipException, match=r"no gate has let pass yet: shop\.sales \(load 3"):
         shop.stack.run(plan)

@@ -1,12 +1,12 @@
 """Publishing: all marts of a domain or none, old or new but never a mix, and no row written that did not change."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
 
-from datastack.warehouse import reshape
+from datastack.warehouse import publish, reshape
 from datastack.warehouse.load import WarehouseError
 from datastack.warehouse.marts import Mart, Published
 from tests.integration.harness import Stack, in_thread, wait_for
@@ -242,6 +242,36 @@ def test_readers_that_do_not_let_go_are_named(shop: Domain, monkeypatch: pytest.
     assert {len(row) for row in shop.marts()["fct_b"]} == {3}
 
 
+@pytest.fixture
+def by_hand(shop: Domain) -> Iterator[None]:
+    """What an administrator has granted a role, and everybody; undone afterwards."""
+    with shop.stack.warehouse.connect("warehouse") as db:
+        db.execute('create role "Some body"; create role other')
+        shop.build("ml_x", "select 1 as a, 'x' as b")
+        shop.released(Mart("ml_x"))
+        db.execute(
+            'grant select on marts.ml_x to "Some body"; grant select (b) on marts.ml_x to other, analyst, public'
+        )
+        db.execute("grant select on ml.x to public")
+        yield
+        db.execute('drop owned by "Some body", other; drop role "Some body", other')
+
+
+@pytest.mark.usefixtures("by_hand")
+def test_a_mart_that_becomes_restricted_is_closed_to_the_public_and_others_are_named(shop: Domain):
+    assert shop.released(Mart("ml_x")).warnings == ()
+    readers = "select has_any_column_privilege(%s, %s::regclass::oid, 'select')"
+    assert shop.stack.one(readers, "public", "ml.x")
+    [warning] = shop.released(Mart("ml_x", is_restricted=True)).warnings
+    assert warning.startswith('"marts"."ml_x" has restricted columns, but was granted by hand to "Some body", other, ')
+    for relation in ("marts.ml_x", "ml.x"):
+        for role in ("public", "analyst", "ml"):
+            assert not shop.stack.one(readers, role, relation), (role, relation)
+    with shop.stack.warehouse.connect("warehouse") as db:
+        db.execute(warning.rpartition(": ")[2])
+    assert shop.released(Mart("ml_x", is_restricted=True)).warnings == ()
+
+
 def test_what_can_not_be_dropped_yet_is_told_and_dropped_next_time(shop: Domain, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(reshape, "PATIENCE_SECONDS", 0.1)
     shop.pair(1, more=", 1 as extra")
@@ -269,7 +299,58 @@ def test_a_publication_is_recorded_whole(shop: Domain):
     ]
     assert shop.stack.rows("select publication_id, load_id from ops.publication_loads order by 2") == [(1, 1), (1, 2)]
     [tables] = shop.stack.one("select jsonb_agg(tables) from ops.publications")
-    assert Published(**tables[0]) == Published("fct_a", 4, 0, 4, "replaced", is_new=True)
+    assert Published(**tables[0]) == Published(
+        "fct_a", 4, 0, 4, "replaced", is_new=True, columns=["id", "note", "amount"]
+    )
+
+
+# Tries
+
+
+class LostError(Exception):
+    """The worker is gone."""
+
+
+@pytest.mark.parametrize("columns", ["", ", 'x' as extra"])
+def test_a_try_after_one_that_was_lost_finishes_what_that_has_committed(
+    shop: Domain, monkeypatch: pytest.MonkeyPatch, columns: str
+):
+    shop.pair(1, more=columns)
+    shop.build("fct_old", "select 1 as a")
+    shop.released(*PAIR, Mart("fct_old"))
+    before = shop.marts()
+    shop.pair(2)
+    shop.load(3)
+    shop.plan()
+    with monkeypatch.context() as patch:
+        patch.setattr(publish, "_contracted", lost)
+        with pytest.raises(LostError):
+            shop.publish()
+    first = shop.stack.rows("select * from ops.publications")
+    shop.load(4, gated=False)  # dbt can't have read it
+    done = shop.publish()
+    assert (done.is_new, done.publication_id, done.left, done.warnings) == (False, 2, ("fct_old",), ())
+    assert [(each.table, each.rows, each.deleted, each.inserted) for each in done.marts] == [
+        ("fct_a", 4, 4, 4),
+        ("fct_b", 4, 4, 4),
+    ]
+    assert shop.stack.rows("select * from ops.publications") == first
+    assert shop.equals_built("fct_a", "fct_b")
+    assert shop.roll_back().publication_id == 2
+    assert shop.marts() == before
+
+
+def lost(*_: object) -> None:
+    raise LostError
+
+
+def test_a_run_that_plans_anew_publishes_anew(shop: Domain):
+    for amount in (1, 2):
+        shop.pair(amount)
+        shop.plan(force=True)
+        assert shop.publish().is_new
+        assert shop.equals_built("fct_a", "fct_b")
+    assert shop.stack.one("select count(distinct run_id) from ops.publications") == 1
 
 
 def test_a_mart_of_no_model_stays_and_is_told(shop: Domain):

@@ -14,6 +14,8 @@ from datastack.operators import connections
 from datastack.operators.expiry import Done, carry_out
 from datastack.operators.maintain_lake import DeleteExpiredOperator, PlanRetentionOperator
 from datastack.operators.retention import Planner, Reason, RetentionPlan, declared_retention
+from datastack.warehouse.gate_results import Gated, record_gate
+from datastack.warehouse.load import RunRef
 from tests.integration.harness import TRANSACTIONS, Stack, days, in_thread, wait_for
 from tests.integration.test_quarantine import tolerate
 
@@ -276,8 +278,40 @@ def test_a_plan_says_what_it_would_delete_and_a_dry_run_ends_there(
     with pytest.raises(AirflowSkipException, match=f"s3://lake/{planned['plan']} says what would be"):
         stack.run(delete, dry_run=True)
     assert stack.objects(DEAD)
-    assert stack.run(delete, dry_run=False) == {"attempts": 1, "objects": 1, "bytes": 1234}
+    assert stack.run(delete, dry_run=False) == {
+        "attempts": 1, "objects": 1, "bytes": 1234, "gate_samples": 0, "gate_results": 0,
+    }  # fmt: skip
     assert stack.objects(DEAD) == []
+
+
+def test_samples_of_gates_go_after_a_month_and_their_results_after_a_year(
+    stack: Stack, capfd: pytest.CaptureFixture[str]
+):
+    def kept(table: str) -> list[int]:
+        with stack.warehouse.connect("warehouse") as db:
+            return [row[0] for row in db.execute(f"select gate_result_id from ops.{table} order by 1")]
+
+    gated = Gated("gate", "raw_retail_db.transactions", RunRef("ingest", "run", 1))
+    result = dict.fromkeys(
+        ("column", "level", "value", "low", "high", "threshold", "measured", "detail", "waiver")
+    ) | {"name": "key", "type": "duplicate", "outcome": "FAILED"}  # fmt: skip
+    ids = record_gate(uri(), gated, [result] * 4, [([{"id": 1}], "select 1")] * 4)
+    with stack.warehouse.connect("warehouse") as db:
+        for name, age in zip(ids, ("29 days 23 hours", "30 days 1 hour", "399 days", "400 days 1 hour"), strict=True):
+            sql = "update ops.gate_results set checked_at = now() - %s::interval where gate_result_id = %s"
+            db.execute(sql, (age, name))
+    planned = stack.run(PlanRetentionOperator(task_id="plan"))
+    assert (planned["gate_samples"], planned["gate_results"]) == (3, 1)
+    told = capfd.readouterr().out
+    assert "ops.gate_samples: 3 from before" in told
+    assert "ops.gate_results: 1 from before" in told
+    delete = DeleteExpiredOperator(task_id="delete", plan=planned)
+    with pytest.raises(AirflowSkipException):
+        stack.run(delete, dry_run=True)
+    assert (kept("gate_samples"), kept("gate_results")) == (ids, ids)
+    done = stack.run(delete, dry_run=False)
+    assert (done["gate_samples"], done["gate_results"]) == (3, 1)
+    assert (kept("gate_samples"), kept("gate_results")) == (ids[:1], ids[:3])
 
 
 class Later(datetime):

@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from datastack.warehouse import reshape
 from datastack.warehouse.marts import Mart
 from tests.integration.harness import Stack, days
 from tests.integration.publishing import Domain, ready
@@ -90,6 +91,38 @@ def test_grants_survive(filled: Stack, rebuild: str):
         with login(filled, role) as db:
             for table in sorted(each for each in sees | kept if each.startswith(("marts.", "ml."))):
                 assert db.execute(f"select id from {table}").fetchall() in ([(1,)], [(3,)])
+
+
+def test_a_mart_is_open_once_its_restricted_column_is_gone(filled: Stack, monkeypatch: pytest.MonkeyPatch):
+    domain, opened = Domain(filled), (Mart("dim_secret"), Mart("ml_secrets"))
+    monkeypatch.setattr(reshape, "PATIENCE_SECONDS", 0.1)
+    build(domain, "2 as id, 'rich' as income")
+    domain.released(*MARTS)
+    build(domain, "2 as id")
+    with domain.reading("select * from marts.dim_secret", "select * from ml.secrets", role="transformer"):
+        assert len(domain.released(*opened).warnings) == 2
+        with login(filled, "ml") as db:
+            for table in ("marts.dim_secret", "marts.ml_secrets", "ml.secrets"):
+                with pytest.raises(DENIED):
+                    db.execute(f"select income from {table}")
+    assert domain.released(*opened).warnings == ()
+    with login(filled, "ml") as db:
+        for table in ("marts.dim_secret", "marts.ml_secrets", "ml.secrets"):
+            assert db.execute(f"select * from {table}").fetchall() == [(2,)]
+
+
+def test_a_rollback_shows_a_restricted_column_to_nobody_new(filled: Stack):
+    domain, opened = Domain(filled), (Mart("dim_secret"), Mart("ml_secrets"))
+    build(domain, "2 as id, 'rich' as income")
+    domain.released(*MARTS)
+    build(domain, "2 as id")
+    domain.released(*opened)
+    domain.roll_back()
+    for table in ("marts.dim_secret", "marts.ml_secrets", "ml.secrets"):
+        with login(filled, "somebody") as db:
+            assert db.execute(f"select income from {table}").fetchall() == [("rich",)]
+        with login(filled, "ml") as db, pytest.raises(DENIED):
+            db.execute(f"select * from {table}")
 
 
 def test_a_mart_that_gets_a_restricted_column_is_closed(filled: Stack):

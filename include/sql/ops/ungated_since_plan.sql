@@ -1,38 +1,39 @@
--- Streams of a domain of which a load that is neither planned nor published has passed no gate yet: the loads, and
--- the DAG and run of the newest one. Of each stream of the domain, some load is planned or published.
-with held as (
-    select load_id
-    from ops.plan_loads
-    where domain = $1
-    union all
-    select published.load_id
-    from ops.publication_loads as published
-    inner join ops.publications as publications using (publication_id)
-    where
-        publications.domain = $1
-        and publications.rolled_back_at is null
-)
-
-select
-    loads.source,
-    loads.stream,
-    array_agg(loads.load_id order by loads.load_id) as load_ids,
-    (array_agg(loads.dag_id order by loads.load_id desc))[1] as dag_id,
-    (array_agg(loads.run_id order by loads.load_id desc))[1] as run_id
-from ops.ungated_loads as loads
+-- Loads that came since a domain was planned, and of which dbt may have read rows that no gate has seen: none has let
+-- the load pass yet, or what a gate has let pass since is what a later load made of it. Ids and times say nothing of
+-- what came since: loads commit in any order. In the place of superseded loads, nothing was ever read.
+select loads.*
+from ops.loads as loads
+inner join ops.load_states as states using (load_id)
 where
-    not exists (
+    not loads.superseded
+    and not exists (
         select 1
-        from held
-        where held.load_id = loads.load_id
-    )
-    and exists (
-        select 1
-        from held
-        inner join ops.loads as known using (load_id)
+        from ops.plan_loads as planned
         where
-            known.source = loads.source
-            and known.stream = loads.stream
+            planned.load_id = loads.load_id
+            and planned.domain = $3
     )
-group by loads.source, loads.stream
-order by loads.source, loads.stream
+    and not exists (
+        select 1
+        from ops.publication_loads as published
+        inner join ops.publications as publications using (publication_id)
+        where
+            published.load_id = loads.load_id
+            and publications.domain = $3
+            and publications.rolled_back_at is null
+    )
+    and (
+        loads.load_id in (select ungated.load_id from ops.ungated_loads as ungated)
+        or not states.stands
+        or states.is_cut
+        or exists (
+            select 1
+            from ops.loads as newer
+            where
+                newer.source = loads.source
+                and newer.stream = loads.stream
+                and newer.load_id > loads.load_id
+                and newer.write_disposition in ('merge', 'scd2')
+                and not newer.superseded
+        )
+    )

@@ -8,7 +8,7 @@ import yaml
 
 from datastack.contract.model import Column, Contract
 from datastack.contract.registry import include_dir, load_source
-from datastack.contract.sources import Write
+from datastack.contract.sources import Stream, Write
 from datastack.contract.sql import sql
 
 _HEADER = "# Generated from include/contracts by `make generate`; edit those instead.\n"
@@ -20,6 +20,11 @@ _VERSION = [
     {"name": "_valid_to", "description": "Until when it was so; null while it is", "data_type": "timestamptz"},
     {"name": "_is_current", "description": "Whether it is so today", "data_type": "boolean"},
 ]
+_DELETED = {
+    "name": "_deleted_at",
+    "description": "When the source was seen to have the row no more; null while it has it",
+    "data_type": "timestamptz",
+}
 
 
 def sources_file(source: str) -> Path:
@@ -38,8 +43,7 @@ def sources_yaml(source: str) -> str:
                 "description": declared.source.description,
                 "schema": f"raw_{source}",
                 "tables": [
-                    _table(contract, getattr(declared.source.streams[name], "write", None))
-                    for name, contract in declared.contracts.items()
+                    _table(contract, declared.source.streams[name]) for name, contract in declared.contracts.items()
                 ],
             }
         ],
@@ -47,11 +51,11 @@ def sources_yaml(source: str) -> str:
     return _HEADER + yaml.dump(content, Dumper=_Indented, sort_keys=False, width=110, allow_unicode=True)
 
 
-def _table(contract: Contract, write: Write | None) -> dict[str, Any]:
+def _table(contract: Contract, stream: Stream) -> dict[str, Any]:
     table: dict[str, Any] = {"name": contract.stream, "description": f"{contract.description}: {contract.grain}."}
     if contract.freshness:
         table["config"] = {"freshness": _freshness(contract.freshness), "loaded_at_query": _loaded_at(contract)}
-    ours = [_LOAD, *(_VERSION if write is Write.SCD2 else [])]
+    ours = [_LOAD, *(_VERSION if stream.write is Write.SCD2 else []), *([_DELETED] if stream.deletes else [])]
     return table | {"columns": [*map(_column, contract.stored), *map(dict, ours)]}  # YAML would refer to a shared one
 
 

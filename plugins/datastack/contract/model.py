@@ -83,6 +83,9 @@ class Band(Frozen):
         return self
 
 
+LONGEST_WAIVER = timedelta(days=180)  # what lasts longer is no exception: the promise is to be changed
+
+
 class Waiver(Frozen):
     """A check that may fail up to and including a day, and who says so."""
 

@@ -1,16 +1,18 @@
 """The checks that a contract amounts to, by name, and whether what it promises can be checked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from datastack.contract.errors import DeclarationError
-from datastack.contract.model import Column, Contract, Privacy, Reference
+from datastack.contract.model import LONGEST_WAIVER, Column, Contract, Privacy, Reference, Waiver
 
-COUNTED = ("row_count", "minimum_rows")  # without them a gate would be open on nothing, so nobody waives them
+FIRM = ("schema", "row_count", "minimum_rows")  # without them a gate is open on nothing, so nobody waives them
 
 
 def check_ids(contract: Contract) -> tuple[str, ...]:
     """Names of a contract's checks: ``<kind>``, or ``<kind>:<column>``."""
-    ids = ["schema", *COUNTED]
+    ids = [*FIRM]
     ids += ["row_count_band"] if contract.band else []
     ids += ["freshness"] if contract.freshness else []
     ids += ["key"] if contract.key else []
@@ -43,15 +45,30 @@ def check_promises(contract: Contract, find: Callable[[str, str], Contract | Non
             _check_reference(
                 contract, column, f"schema.properties.{column.name}.relationships.{place}", reference, find
             )
-    known = [name for name in check_ids(contract) if name not in COUNTED]
+    known = [name for name in check_ids(contract) if name not in FIRM]
     for place, waiver in enumerate(contract.waivers):
-        field = f"customProperties.waivers.{place}.check"
-        if waiver.check not in known:
-            raise DeclarationError(
-                contract.file, field, f"{waiver.check!r} is no check", f"Use one of {', '.join(known)}."
-            )
+        field = f"customProperties.waivers.{place}"
+        check_waiver(contract.file, field, waiver, known)
         if waiver.check in {each.check for each in contract.waivers[:place]}:
-            raise DeclarationError(contract.file, field, f"{waiver.check!r} is waived twice", "Keep one of them.")
+            problem = f"{waiver.check!r} is waived twice"
+            raise DeclarationError(contract.file, f"{field}.check", problem, "Keep one of them.")
+
+
+def check_waiver(file: Path, field: str, waiver: Waiver, known: Sequence[str]) -> None:
+    """See that a waiver is about a check that may be waived, and ends in time: a file does not get wrong by waiting.
+
+    :param field: where the waiver stands in the file.
+    :param known: the checks that may be waived.
+    :raises DeclarationError: naming the field.
+    """
+    if waiver.check not in known:
+        problem = f"{waiver.check!r} is no check that may be waived"
+        raise DeclarationError(file, f"{field}.check", problem, f"Use one of {', '.join(known)}.")
+    last = datetime.now(UTC).date() + LONGEST_WAIVER
+    if waiver.expires > last:
+        problem = f"{waiver.expires} is more than {LONGEST_WAIVER.days} days from today"
+        remedy = f"Use {last} or sooner, or change what is promised."
+        raise DeclarationError(file, f"{field}.expires", problem, remedy)
 
 
 def _check_reference(

@@ -1,4 +1,4 @@
-"""Lets go what a plan names: the ledger is told before the objects go."""
+"""Lets go what a plan names: old results of gates, then the lake's; the ledger is told before the objects go."""
 
 import logging
 from dataclasses import dataclass
@@ -14,13 +14,15 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Done:
-    """What carrying out a plan came to, in folders and objects."""
+    """What carrying out a plan came to, in folders, objects and rows of the ledger."""
 
     deleted: int = 0
     objects: int = 0
     bytes: int = 0
     gone_before: int = 0
     kept: int = 0
+    gate_samples: int = 0
+    gate_results: int = 0
 
 
 def carry_out(plan: RetentionPlan, inventory: Inventory, warehouse: str) -> Done:
@@ -31,7 +33,8 @@ def carry_out(plan: RetentionPlan, inventory: Inventory, warehouse: str) -> Done
 
     :param warehouse: libpq address, as the loader role.
     """
-    done = Done()
+    samples, results = ledger.delete_gate_rows(warehouse, plan.samples_before, plan.results_before)
+    done = Done(gate_samples=samples, gate_results=results)
     entries = sorted(plan.entries, key=_place)
     for (room, source, stream), of_stream in groupby(entries, key=_place):
         for some in batches(of_stream, AT_ONCE):

@@ -1,13 +1,14 @@
 """Lets data pass, or not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from datastack.contract.registry import load_source
+from datastack.contract.errors import DeclarationError
+from datastack.contract.registry import include_dir, load_source
 from datastack.lineage import datasets
 from datastack.operators import connections
 from datastack.operators.stream import run_ref
@@ -123,7 +124,7 @@ class GateStreamOperator(GateOperator):
 
 
 class GateMartsOperator(GateOperator):
-    """Gate on a domain's built marts: the contracts in include/soda/<domain>."""
+    """Gate on a domain's built marts: the contracts in include/soda/<domain>, one for each mart, or it is closed."""
 
     template_fields: Sequence[str] = ("domain",)
 
@@ -144,11 +145,24 @@ class GateMartsOperator(GateOperator):
         from datastack.warehouse.gate_results import planned_loads
 
         found = {file.stem: read_mart_contract(file) for file in mart_contract_files(self.domain)}
+        self._require_contracts(found)
         notes = mart_notes(self.domain, found)
         planned = planned_loads(connections.postgres_uri(self.conn_id), self.domain)
         for mart, content in found.items():
             contract = content | {"dataset": f"{place}/{self.dataset}/{mart}"}
             yield Gate(contract, notes[mart], partial(self._readable, mart), load_ids=planned)
+
+    def _require_contracts(self, marts: Iterable[str]) -> None:
+        """A mart without a contract would be published unchecked.
+
+        :raises DeclarationError: naming those that have none.
+        """
+        from datastack.transform.manifest import read_project
+
+        missing = sorted({model.alias for model in read_project().marts(self.domain)}.difference(marts))
+        if missing:
+            folder, problem = include_dir() / "soda" / self.domain, f"holds no contract of {', '.join(missing)}"
+            raise DeclarationError(folder, "(folder)", problem, "Add <mart>.yml: what is not checked is not published.")
 
     def _readable(self, mart: str) -> list[str]:
         """Columns that the dbt model has without a privacy rule."""

@@ -1,4 +1,4 @@
-"""Applies retention to the lake."""
+"""Applies retention to the lake, and to the results of gates."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -11,10 +11,13 @@ from datastack.operators import connections
 
 
 class PlanRetentionOperator(BaseOperator):
-    """Stores and logs what may go from the lake. Returns the plan's key, and attempts, objects and bytes in it."""
+    """Stores and logs what may go from the lake and of the results of gates.
+
+    Returns the plan's key, and the attempts, objects, bytes, gate_samples and gate_results in it.
+    """
 
     def execute(self, context: Any) -> dict[str, Any]:
-        """Look through the lake."""
+        """Look through the lake and the ledger."""
         from datastack.operators.retention import Planner, declared_retention
 
         uri = connections.postgres_uri(connections.LOADER)
@@ -29,11 +32,12 @@ class PlanRetentionOperator(BaseOperator):
         if not plan.is_complete:
             self.log.warning("there is more that may go than one plan names: the next run goes on")
         self.log.info("%d objects, %s bytes may go: %s", plan.objects, f"{plan.bytes:,}", lake.uri(key))
-        return {"plan": key, "attempts": len(plan.entries), "objects": plan.objects, "bytes": plan.bytes}
+        rows = {"gate_samples": plan.gate_samples, "gate_results": plan.gate_results}
+        return {"plan": key, "attempts": len(plan.entries), "objects": plan.objects, "bytes": plan.bytes} | rows
 
 
 class DeleteExpiredOperator(BaseOperator):
-    """Deletes what a plan names, unless param ``dry_run`` is set. Returns attempts, objects and bytes.
+    """Deletes what a plan names, unless param ``dry_run`` is set. Returns what went, counted as in the plan.
 
     :param plan: what the plan task returned.
     """
@@ -62,4 +66,6 @@ class DeleteExpiredOperator(BaseOperator):
             done.gone_before,
             done.kept,
         )
-        return {"attempts": done.deleted, "objects": done.objects, "bytes": done.bytes}
+        self.log.info("%d samples and %d results of gates deleted", done.gate_samples, done.gate_results)
+        rows = {"gate_samples": done.gate_samples, "gate_results": done.gate_results}
+        return {"attempts": done.deleted, "objects": done.objects, "bytes": done.bytes} | rows

@@ -23,13 +23,15 @@ class PublishOperator(BaseOperator):
     Skipped if rows were loaded since the plan that no gate has let pass.
 
     :param domain: the mart domain; its marts are the dbt models that are built in its schema.
+    :param streams: the (source, stream) pairs that it reads.
     """
 
-    template_fields: Sequence[str] = ("domain",)
+    template_fields: Sequence[str] = ("domain", "streams")
 
-    def __init__(self, *, domain: str, **kwargs: Any) -> None:
+    def __init__(self, *, domain: str, streams: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.domain = domain
+        self.streams = streams
 
     def execute(self, context: Any) -> dict[str, int]:
         """Publish all marts of the domain."""
@@ -42,11 +44,17 @@ class PublishOperator(BaseOperator):
         release = Release(checksums, project.dbt_version, project.version)
         marts = [_mart(model) for model in project.marts(self.domain)]
         uri = connections.postgres_uri(connections.TRANSFORMER)
+        streams = [(source, stream) for source, stream in self.streams]
         try:
-            done = publish(uri, self.domain, marts, release, run_ref(context))
+            done = publish(uri, self.domain, marts, streams, release, run_ref(context))
         except NewlyUngatedError as ungated:
             raise AirflowSkipException(str(ungated)) from ungated
         self._published = done.marts
+        if not done.is_new:
+            self.log.warning(
+                "an earlier try of this run has published already: nothing was published now. To publish what was "
+                "built since, clear plan and what follows it"
+            )
         self.log.info("publication %d of %s:", done.publication_id, self.domain)
         for each in done.marts:
             told = (each.table, each.how, each.rows, each.deleted, each.inserted)

@@ -1,4 +1,4 @@
-"""Plans what the lake may let go, as it has kept it long enough: see :mod:`datastack.operators.expiry`."""
+"""Plans what the lake and the results of gates may let go, kept long enough: :mod:`datastack.operators.expiry`."""
 
 import hashlib
 from collections import Counter, defaultdict
@@ -19,6 +19,8 @@ from datastack.warehouse import retention as ledger
 T = TypeVar("T")
 
 CHECKPOINT_KEPT = timedelta(days=7)
+SAMPLES_KEPT = timedelta(days=30)  # rows that a check found, with personal columns masked
+RESULTS_KEPT = timedelta(days=400)  # what gates measured, and how they ended
 MOST = 20_000  # folders a plan names: what an hour is enough for; the next run goes on
 AT_ONCE = 500  # folders between two looks into the ledger
 
@@ -50,13 +52,26 @@ class Entry(Stored):
 class RetentionPlan(Stored):
     """What may go, as of a moment; ``undeclared`` are folders by stream that no declaration says anything about.
 
-    ``is_complete`` says whether everything is named that may go.
+    ``is_complete`` says whether every folder is named that may go. ``gate_samples`` and ``gate_results`` are how many
+    rows of the ledger are from before ``samples_before`` and ``results_before``.
     """
 
     planned_at: datetime
     entries: tuple[Entry, ...]
     undeclared: dict[str, int]
     is_complete: bool
+    gate_samples: int = 0
+    gate_results: int = 0
+
+    @property
+    def samples_before(self) -> datetime:
+        """Samples of gates from before that moment may go."""
+        return self.planned_at - SAMPLES_KEPT
+
+    @property
+    def results_before(self) -> datetime:
+        """Results of gates from before that moment may go, with their samples."""
+        return self.planned_at - RESULTS_KEPT
 
     @property
     def objects(self) -> int:
@@ -74,7 +89,7 @@ class RetentionPlan(Stored):
         return f"maintenance/retention/{moment}-{run}.json"
 
     def lines(self) -> Iterator[str]:
-        """Say it as a table: a line for each zone and reason, with the first folders."""
+        """Say it as a table: a line for each zone and reason, with the first folders; then the ledger's rows."""
         yield f"{'zone':<12} {'reason':<36} {'attempts':>9} {'objects':>9} {'bytes':>16}  first of them"
         kinds: dict[tuple[str, str], list[Entry]] = defaultdict(list)
         for entry in self.entries:
@@ -83,6 +98,8 @@ class RetentionPlan(Stored):
             objects, size = sum(each.objects for each in some), sum(each.bytes for each in some)
             first = ", ".join(each.prefix for each in some[:3])
             yield f"{room:<12} {reason:<36} {len(some):>9} {objects:>9} {size:>16,}  {first}"
+        yield f"ops.gate_samples: {self.gate_samples} from before {self.samples_before:%Y-%m-%d %H:%M} UTC"
+        yield f"ops.gate_results: {self.gate_results} from before {self.results_before:%Y-%m-%d %H:%M} UTC"
 
 
 def declared_retention() -> dict[tuple[str, str], Retention]:
@@ -118,14 +135,16 @@ class Planner:
         self._resumable: set[tuple[str, str, str]] = set()
 
     def plan(self) -> RetentionPlan:
-        """Look through the whole lake."""
+        """Look through the whole lake, and the results of gates."""
         found = list(islice(self._entries(), MOST + 1))
-        return RetentionPlan(
+        plan = RetentionPlan(
             planned_at=self._now,
             entries=tuple(found[:MOST]),
             undeclared=dict(self._undeclared),
             is_complete=len(found) <= MOST,
         )
+        samples, results = ledger.old_gate_rows(self._warehouse, plan.samples_before, plan.results_before)
+        return plan.model_copy(update={"gate_samples": samples, "gate_results": results})
 
     def _entries(self) -> Iterator[Entry]:
         for folder in self._inventory.folders(CHECKPOINTS):  # first: they tell which attempts a try may come back to

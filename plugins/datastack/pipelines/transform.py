@@ -33,7 +33,7 @@ def transform_domain(domain: str, sources: list[str]) -> None:
     project = include_dir() / "dbt"
     dbt = dbt_group(project, require_current(), full_refresh="{{ ti.xcom_pull(task_ids='plan')['full_refresh'] }}")
     gate = GateMartsOperator(task_id="gate", domain=domain)
-    publish = PublishOperator(task_id="publish", domain=domain, outlets=[mart_asset(domain)])
+    publish = PublishOperator(task_id="publish", domain=domain, streams=streams, outlets=[mart_asset(domain)])
     settle >> plan >> dbt >> gate >> publish
     describe(domain, project, dbt, publish)
 

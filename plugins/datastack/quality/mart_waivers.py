@@ -11,9 +11,12 @@ import pydantic
 from datastack.contract.errors import DeclarationError, from_validation
 from datastack.contract.model import Frozen, Identifier, Waiver
 from datastack.contract.odcs import read_yaml
+from datastack.contract.promises import check_waiver
 from datastack.contract.registry import include_dir
 from datastack.quality.outcomes import Note
 from datastack.quality.soda_contract import check_paths
+
+_FIRM = ("checks.schema", "checks.row_count")  # without them a gate is open on nothing
 
 
 class _MartWaiver(Waiver):
@@ -33,7 +36,8 @@ def mart_notes(domain: str, marts: dict[str, dict[str, Any]]) -> dict[str, dict[
     """Waived checks of a domain, by mart and by the path that Soda knows a check by.
 
     :param marts: contents of the mart contracts.
-    :raises DeclarationError: if the file is wrong, or names a mart or a check that there is not.
+    :raises DeclarationError: if the file is wrong, names a mart that there is not or a check that may not be waived,
+        or a waiver lasts too long.
     """
     file = waivers_file(domain)
     found: dict[str, dict[str, Note]] = {mart: {} for mart in marts}
@@ -41,10 +45,8 @@ def mart_notes(domain: str, marts: dict[str, dict[str, Any]]) -> dict[str, dict[
         if waiver.mart not in marts:
             problem, remedy = f"{waiver.mart!r} has no contract", f"Use one of {', '.join(marts)}."
             raise DeclarationError(file, f"waivers.{place}.mart", problem, remedy)
-        known = [path for path in check_paths(marts[waiver.mart]) if not path.startswith("checks.row_count")]
-        if waiver.check not in known:
-            remedy = f"Use one of {', '.join(known)}."
-            raise DeclarationError(file, f"waivers.{place}.check", f"{waiver.check!r} is no check to waive", remedy)
+        known = [path for path in check_paths(marts[waiver.mart]) if not path.startswith(_FIRM)]
+        check_waiver(file, f"waivers.{place}", waiver, known)
         if waiver.check in found[waiver.mart]:
             problem = f"{waiver.check!r} of {waiver.mart} is waived twice"
             raise DeclarationError(file, f"waivers.{place}.check", problem, "Keep one of them.")

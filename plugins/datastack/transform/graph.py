@@ -78,6 +78,11 @@ class Graph:
         found: dict[str, Any] | None = self.project.manifest.get("sources", {}).get(unique_id)
         return found
 
+    def sources_of(self, model: Model) -> set[str]:
+        """Unique ids of the source tables that a model is made of, through whatever models."""
+        found = {name for name in model.parents if self.source(name)}
+        return found.union(*(self.sources_of(self.models[name]) for name in model.parents if name in self.models))
+
     def in_order(self) -> Iterator[Model]:
         """Every model after those that it reads."""
         done: set[str] = set()

@@ -10,6 +10,7 @@ from datastack.transform.graph import Graph, is_mart, layer, parts, wrong
 from datastack.transform.manifest import Model
 
 _IN_SLICES = (Write.REPLACE_SLICE, Write.APPEND)
+_LEDGER = "ledger"  # which says what the slices are
 
 
 def graph_failures(graph: Graph) -> Iterator[DeclarationError]:
@@ -17,6 +18,7 @@ def graph_failures(graph: Graph) -> Iterator[DeclarationError]:
     for model in graph.project.models:
         yield from _reads_what_is_below(graph, model)
         yield from _follows_slices(model)
+        yield from _reads_its_stream_only(graph, model)
         if is_mart(model) and model.unique_id not in graph.read and not graph.is_deprecated(model):
             remedy = "Name its consumer in an exposure, or delete it."
             yield DeclarationError(model.file, model.name, "nobody reads this mart", remedy)
@@ -89,3 +91,16 @@ def _follows_slices(model: Model) -> Iterator[DeclarationError]:
         yield wrong(model, field, f"{source}.{stream} has write: {streams[stream].write}", remedy)
     if model.slices.column not in {column.name for column in model.columns}:
         yield wrong(model, f"{field}.column", f"the model has no column {model.slices.column}", "Name one of its own.")
+
+
+def _reads_its_stream_only(graph: Graph, model: Model) -> Iterator[DeclarationError]:
+    """What changes in another stream would reach the planned slices only, and leave all other rows as they were."""
+    if model.slices is None:
+        return
+    own = f"{model.slices.source}.{model.slices.stream}"
+    for name in sorted(graph.sources_of(model)):
+        table = _table(graph, name)
+        if table != own and not table.startswith(f"{_LEDGER}."):
+            problem = f"reads {table}, and follows the slices of {own}"
+            remedy = f"Join {table} in a model that reads this one: rows outside of the slices would not follow it."
+            yield DeclarationError(model.file, model.name, problem, remedy)

@@ -50,7 +50,8 @@ class Published:
 
     ``how`` is ``whole`` or ``slices``, after what was compared, or ``replaced``, if the table is new or has other
     columns than before. ``kept`` names tables in the domain's kept schema, by what they hold: rows ``removed`` and
-    ``added``, or a whole ``copy`` of the table as it was.
+    ``added``, or a whole ``copy`` of the table as it was. ``is_restricted`` says who may read it, as for :class:`Mart`.
+    ``columns`` are those that readers are to see, in the order in which they were built.
     """
 
     table: str
@@ -60,6 +61,8 @@ class Published:
     how: str
     is_new: bool = False
     kept: dict[str, str] = field(default_factory=dict)
+    is_restricted: bool = False
+    columns: list[str] = field(default_factory=list)
 
     def entry(self) -> dict[str, Any]:
         """What the ledger says of it."""

@@ -16,7 +16,7 @@ class NothingToPlanError(Exception):
 
 
 class NewlyUngatedError(Exception):
-    """What is built may hold rows that came after the plan, and that no gate has let pass; says which."""
+    """What is built may hold rows that came after the plan, and that no gate has let pass; says of which loads."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,8 @@ def make_plan(uri: str, domain: str, streams: Sequence[tuple[str, str]], code: C
         db.execute(sql("ops/unpublished_loads"), (domain, *names))
         load_ids = [row[0] for row in db.fetchall()]
         plan = _plan(state, code, wish, len(load_ids))
-        db.execute(sql("ops/ungated_streams"), names)  # after the loads: none is planned that commits between the two
+        ungated = sql("ops/ungated_streams", loads="select * from ops.ungated_loads")
+        db.execute(ungated, names)  # after the loads: none is planned that commits between the two
         plan = _gated(plan, [_Ungated(*row) for row in db.fetchall()], wish)
         values = (domain, run.dag_id, run.run_id, run.try_number, plan.whole, plan.reason)
         db.execute(sql("ops/upsert_plan"), values)
@@ -163,12 +164,20 @@ def _whole(state: _State, wish: Wish, changed: Sequence[str]) -> str | None:
     return state.left_over.partition(_BY_FORCE)[0] if state.left_over else None
 
 
-def require_planned(db: Any, domain: str, run: RunRef) -> bool:
-    """Make sure that the plan which stands is the run's own, and tell whether it is whole.
+@dataclass(frozen=True)
+class Planned:
+    """A run's own plan: ``whole`` if incremental models were built anew; ``is_published`` once that is committed."""
+
+    whole: bool
+    is_published: bool
+
+
+def require_planned(db: Any, domain: str, run: RunRef) -> Planned:
+    """Make sure that the plan which stands is the run's own.
 
     :raises WarehouseError: if another run has planned since, or the plan was dropped by a rollback.
     """
-    db.execute("select dag_id, run_id, whole from ops.plans where domain = $1", (domain,))
+    db.execute("select dag_id, run_id, whole, published_at is not null from ops.plans where domain = $1", (domain,))
     found = db.fetchone()
     clear = "Nothing was published; clear the run's plan task and what follows it, to plan anew"
     if found is None:
@@ -181,19 +190,22 @@ def require_planned(db: Any, domain: str, run: RunRef) -> bool:
             f"publishing {domain}: the run {found[1]} of {found[0]} has planned since, so what is built may be of its "
             f"plan. {clear}"
         )
-    whole: bool = found[2]
-    return whole
+    return Planned(*found[2:])
 
 
-def require_gated(db: Any, domain: str) -> None:
+def require_gated(db: Any, domain: str, streams: Sequence[tuple[str, str]]) -> None:
     """Make sure that no rows came since the plan that no gate has let pass: dbt may have read them.
 
+    A gate that is open now has not seen the rows that a later load has replaced: it may hide what dbt has read.
+
+    :param streams: source and stream names that the domain reads.
     :raises NewlyUngatedError: if there are some. Those of a plan by force are not.
     """
-    db.execute(sql("ops/ungated_since_plan"), (domain,))
+    names = [list(each) for each in zip(*streams, strict=True)]
+    db.execute(sql("ops/ungated_streams", loads=sql("ops/ungated_since_plan")), (*names, domain))
     if ungated := [_Ungated(*row) for row in db.fetchall()]:
         raise NewlyUngatedError(
-            f"loaded while {domain} was built, and let pass by no gate yet: {'; '.join(map(str, ungated))}. The marts "
-            "that were built may hold these rows, so consumers keep what they have. The run whose gate lets them pass "
-            "starts this DAG again"
+            f"loaded while {domain} was built, and let pass by no gate yet, or replaced before one could look: "
+            f"{'; '.join(map(str, ungated))}. The marts that were built may hold these rows, so consumers keep what "
+            "they have. The run whose gate lets pass what is loaded now starts this DAG again, if it has not done so"
         )

@@ -36,14 +36,16 @@ class Release:
 class Publication:
     """What was published.
 
-    :param left: marts of the last publication that are of no model any more; readers keep them as they are.
-    :param warnings: what could not be tidied up, though everything is published.
+    :param left: marts of the publication before that are of no model any more; readers keep them as they are.
+    :param warnings: what could not be tidied up, though everything is published; who reads more than is meant.
+    :param is_new: False if an earlier try of the run has committed it.
     """
 
     publication_id: int
     marts: tuple[Published, ...]
     left: tuple[str, ...]
     warnings: tuple[str, ...]
+    is_new: bool = True
 
 
 @dataclass(frozen=True)
@@ -61,12 +63,17 @@ class _Built:
     renamed: Mapping[str, str] = field(default_factory=dict)
 
 
-def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run: RunRef) -> Publication:
+def publish(
+    uri: str, domain: str, marts: Sequence[Mart], streams: Sequence[tuple[str, str]], release: Release, run: RunRef
+) -> Publication:
     """Make every mart equal its built one, in one transaction: readers see all of it or nothing, and never wait.
 
-    Columns that are new come before the rows, empty; columns that are no more go after them.
+    Columns that are new come before the rows, empty; columns that are no more go after them. If the run's plan is
+    published already, by a try that was lost after its commit, only what that left undone is done: a second
+    publication would have nothing to take back.
 
     :param uri: libpq address of the warehouse, as the transformer role.
+    :param streams: source and stream names that the domain reads.
     :raises NewlyUngatedError: if rows came since the plan that no gate has let pass.
     :raises WarehouseError: if it fails, another run has planned since, or readers don't let go of a table whose columns
         change. Readers keep the rows that they had.
@@ -74,9 +81,12 @@ def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run:
     doing = f"publishing {domain}"
     with transaction(uri, doing) as guard:  # holds the lock while other transactions work
         lock_domain(guard, domain)
-        whole = require_planned(guard, domain, run)
-        require_gated(guard, domain)
-        last = _last(guard, domain)
+        planned = require_planned(guard, domain, run)
+        standing = _standing(guard, domain)
+        if planned.is_published:
+            (publication_id, done), *before = standing
+            return _finished(uri, domain, Publication(publication_id, done, _left(before, done), (), is_new=False))
+        require_gated(guard, domain, streams)
         guard.execute("select nextval('ops.publications_publication_id_seq')")
         publication_id = int(guard.fetchone()[0])
         with transaction(uri, doing) as db:
@@ -86,7 +96,10 @@ def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run:
         with transaction(uri, doing, one_snapshot=True) as db:
             lock_tables(db, _tables(domain, built, MARTS), "share row exclusive")
             lock_tables(db, _tables(domain, built, build_schema(domain)), "access share")
-            done = [_exchange(db, domain, publication_id, each, whole=whole, keeps=last is not None) for each in built]
+            exchanges = (
+                _exchange(db, domain, publication_id, each, whole=planned.whole, keeps=bool(standing)) for each in built
+            )
+            done = tuple(exchanges)
             values = (
                 publication_id,
                 domain,
@@ -94,11 +107,11 @@ def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run:
                 run.dag_id,
                 run.run_id,
                 run.try_number,
-                whole,
+                planned.whole,
                 json.dumps(dict(release.models)),
                 release.dbt_version,
                 release.version,
-                last is not None,
+                bool(standing),
             )
             db.execute(sql("ops/insert_publication"), values)
             db.execute(sql("ops/insert_publication_loads"), (publication_id, domain))
@@ -107,16 +120,28 @@ def publish(uri: str, domain: str, marts: Sequence[Mart], release: Release, run:
             kept.forget(db, domain)
             known = [Reshaping(uri, MARTS, each.mart.table) for each in built if not each.is_new]
             swap(db, known, {each.mart.table: each.renamed for each in built})
-        warnings = [_contracted(uri, domain, each) for each in built]
-    left = set(last or ()) - {mart.table for mart in marts}
-    return Publication(publication_id, tuple(done), tuple(sorted(left)), tuple(filter(None, warnings)))
+        return _finished(uri, domain, Publication(publication_id, done, _left(standing, done), ()))
 
 
-def _last(db: Any, domain: str) -> list[str] | None:
-    """Tables of the publication that stands; None if there is none."""
-    db.execute(sql("ops/standing_publications"), (domain, 1))
-    found = db.fetchone()
-    return [each["table"] for each in found[1]] if found else None
+_Standing = tuple[int, tuple[Published, ...]]
+
+
+def _standing(db: Any, domain: str) -> list[_Standing]:
+    """The last two publications that stand, newest first."""
+    db.execute(sql("ops/standing_publications"), (domain, 2))
+    return [(row[0], tuple(Published(**each) for each in row[1])) for row in db.fetchall()]
+
+
+def _left(before: Sequence[_Standing], done: Sequence[Published]) -> tuple[str, ...]:
+    """Marts of the newest publication before this one that are not of this one."""
+    tables = {each.table for _, published in before[:1] for each in published}
+    return tuple(sorted(tables - {each.table for each in done}))
+
+
+def _finished(uri: str, domain: str, publication: Publication) -> Publication:
+    """Do what is to be done after the commit, and can be done again."""
+    warnings = (warning for each in publication.marts for warning in _contracted(uri, domain, each))
+    return replace(publication, warnings=tuple(warnings))
 
 
 def _built(db: Any, domain: str, mart: Mart) -> _Built:
@@ -143,19 +168,20 @@ def _expanded(uri: str, domain: str, publication_id: int, built: _Built) -> _Bui
     return replace(built, copy=copy, renamed=renamed)
 
 
-def _contracted(uri: str, domain: str, built: _Built) -> str | None:
+def _contracted(uri: str, domain: str, published: Published) -> list[str]:
     """Take from the published table what is not built any more; everything is published, so only tell if it fails."""
-    reshaping = Reshaping(uri, MARTS, built.mart.table)
+    table, reshaping = published.table, Reshaping(uri, MARTS, published.table)
+    mart = Mart(table, published.is_restricted)
     try:
-        if built.copy:
-            reshaping.contract(built.shape)
+        if "copy" in published.kept and published.columns:  # they were changed; older entries of the ledger tell none
+            reshaping.contract(published.columns)
         reshaping.show()
-        with transaction(uri, f"granting marts.{built.mart.table} to its readers") as db:
-            readers.grant(db, built.mart)
-            readers.comment(db, identifier(build_schema(domain), built.mart.table), reshaping.name)
+        with transaction(uri, f"granting marts.{table} to its readers") as db:
+            readers.grant(db, mart)
+            readers.comment(db, identifier(build_schema(domain), table), reshaping.name)
+            return readers.uninvited(db, mart)
     except WarehouseError as error:
-        return f"the publication stands, but: {error}. The next publication tries again"
-    return None
+        return [f"the publication stands, but: {error}. The next publication tries again"]
 
 
 def _tables(domain: str, built: Sequence[_Built], schema: str) -> list[str]:
@@ -190,10 +216,11 @@ def _exchange(db: Any, domain: str, publication_id: int, built: _Built, *, whole
         names["copy"] = built.copy
     if inserted or deleted:
         db.execute(f"analyze {target}")
-    readers.grant(db, mart)
+    if built.is_new or mart.is_restricted:  # columns that are restricted may be there still; they go after the rows
+        readers.grant(db, mart)
     how = "replaced" if built.is_new or built.copy else "slices" if slices else "whole"
     rows = exchange.require_equal(db)
-    return Published(mart.table, rows, deleted, inserted, how, built.is_new, names)
+    return Published(mart.table, rows, deleted, inserted, how, built.is_new, names, mart.is_restricted, columns)
 
 
 def _kept_names(publication_id: int, table: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ takes its place at the end of the exchange.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ class Reshaping:
             self._fill(other)
         return {column: column + _NEXT for column in other}
 
-    def contract(self, wanted: Shape) -> None:
+    def contract(self, wanted: Collection[str]) -> None:
         """Drop the columns that are not wanted.
 
         :raises WarehouseError: if readers don't let go of the table in time, or something depends on a column.

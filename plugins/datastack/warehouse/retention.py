@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from datastack.contract.slice import Slice
 from datastack.contract.sql import sql
@@ -71,3 +72,20 @@ def expire_quarantine(uri: str, folders: Sequence[str]) -> None:
     """Tell the ledger that the lake lets quarantined parts go, replayed or not."""
     with transaction(uri, "telling the ledger which quarantined rows the lake lets go") as db:
         db.execute(sql("ops/expire_quarantine"), (list(folders),))
+
+
+def old_gate_rows(uri: str, samples_before: datetime, results_before: datetime) -> tuple[int, int]:
+    """Count the samples and the results of gates that were checked before these moments."""
+    with transaction(uri, "asking the ledger which results of gates are old") as db:
+        db.execute(sql("ops/old_gate_rows"), (samples_before, results_before))
+        samples, results = db.fetchone()
+    return samples, results
+
+
+def delete_gate_rows(uri: str, samples_before: datetime, results_before: datetime) -> tuple[int, int]:
+    """Delete what :func:`old_gate_rows` counts; return how many samples and results went."""
+    with transaction(uri, "deleting old samples and results of gates") as db:
+        db.execute(sql("ops/delete_gate_samples"), (samples_before,))
+        samples = db.rowcount
+        db.execute("delete from ops.gate_results where checked_at < $1", (results_before,))
+        return samples, db.rowcount

@@ -1,15 +1,15 @@
 """Brings the publication before the last one back to its readers, in one transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from datastack.contract.sql import identifier, identifiers, sql
-from datastack.warehouse import kept
+from datastack.warehouse import kept, readers
 from datastack.warehouse.exchange import Exchange, of
 from datastack.warehouse.load import RunRef, WarehouseError
-from datastack.warehouse.marts import KEPT, MARTS, Published, kept_schema, published_name
+from datastack.warehouse.marts import KEPT, MARTS, Mart, Published, kept_schema, published_name
 from datastack.warehouse.plan import lock_domain
 from datastack.warehouse.publish import lock_tables
 from datastack.warehouse.reshape import Reshaping, Shape, shape_of, swap
@@ -20,6 +20,7 @@ from datastack.warehouse.transaction import transaction
 class Rollback:
     """What is taken back, and what readers see then.
 
+    :param restricted: tables that were restricted in the publication which stands then.
     :param warnings: what could not be tidied up, though the publication is taken back.
     """
 
@@ -27,6 +28,7 @@ class Rollback:
     published_at: datetime
     previous_id: int
     marts: tuple[Published, ...]
+    restricted: frozenset[str]
     warnings: tuple[str, ...] = ()
 
 
@@ -85,11 +87,13 @@ def roll_back(uri: str, domain: str, publication_id: int, run: RunRef) -> Rollba
             lock_tables(db, [published_name(each.table) for each in undone], "share row exclusive")
             for each in undone:
                 _take_back(db, each, renamed.get(each.table, {}))
+                if each.table in last.restricted:  # its columns come back for those readers only who had them
+                    readers.grant(db, Mart(each.table, is_restricted=True))
             _record(db, domain, last, run)
             kept.drop(db, domain, (name for each in last.marts for name in each.kept.values()))
             swap(db, [Reshaping(uri, MARTS, each.table) for each in undone], renamed)
         warnings = [_contracted(uri, each) for each in undone]
-    return Rollback(last.publication_id, last.published_at, last.previous_id, last.marts, tuple(filter(None, warnings)))
+    return replace(last, warnings=tuple(filter(None, warnings)))
 
 
 def _last(db: Any, domain: str) -> Rollback:
@@ -105,7 +109,8 @@ def _last(db: Any, domain: str) -> Rollback:
         )
     (publication_id, tables, _, published_at, _), previous = found
     marts = tuple(Published(**each) for each in tables)
-    return Rollback(publication_id, published_at, previous[0], marts)
+    restricted = frozenset(each["table"] for each in previous[1] if each.get("is_restricted"))
+    return Rollback(publication_id, published_at, previous[0], marts, restricted)
 
 
 def _undo(db: Any, domain: str, published: Published) -> _Undo:

@@ -1,7 +1,7 @@
 """What a contract promises of its rows as a whole: read from ODCS's own fields, and refused where nothing checks it."""
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,9 +13,10 @@ from datastack.contract.registry import load_source
 
 FILE = "contracts/retail_db/transactions.odcs.yaml"
 REFERENCE = "          - to: products.product_id\n"
-WAIVER = """  - property: waivers
+LAST = datetime.now(UTC).date() + timedelta(days=180)
+WAIVER = f"""  - property: waivers
     value:
-      - {check: key, reason: till 7 is broken, link: "https://example.com/7", expires: 2031-01-31}
+      - {{check: key, reason: till 7 is broken, link: "https://example.com/7", expires: {LAST}}}
 """
 DRIFT = "customProperties:\n  - property: drift\n"
 WEEK = "        logicalTypeOptions: {minimum: 1, maximum: 53}\n"
@@ -34,7 +35,7 @@ def test_promises_are_read(declarations: Callable[..., Path]):
         Reference(source="retail_db", stream="products", column="product_id", level=Level.WARN),
     )
     assert columns["week"].invalid == Rule(at_most=2, unit="percent", level=Level.WARN)
-    told = Waiver(check="key", reason="till 7 is broken", link="https://example.com/7", expires=date(2031, 1, 31))
+    told = Waiver(check="key", reason="till 7 is broken", link="https://example.com/7", expires=LAST)
     assert contract.waivers == (told,)
 
 
@@ -90,11 +91,14 @@ def test_a_missing_value_may_be_tolerated(declarations: Callable[..., Path]):
         (DISC, DISC + "        quality: [{metric: invalidValues, mustBeLessOrEqualTo: 3, unit: dozens}]\n",
          ["retail_disc.quality.0.unit", "'rows' or 'percent'"]),
         (WAIVER, WAIVER.replace("check: key", "check: keys"),
-         ["waivers.0.check: 'keys' is no check. Use one of schema, row_count_band, freshness, key"]),
-        (WAIVER, WAIVER.replace("check: key", "check: row_count"), ["waivers.0.check: 'row_count' is no check"]),
+         ["waivers.0.check: 'keys' is no check that may be waived. Use one of row_count_band, freshness, key"]),
+        *((WAIVER, WAIVER.replace("check: key", f"check: {firm}"), [f"waivers.0.check: '{firm}' is no check that may"])
+          for firm in ("schema", "row_count", "minimum_rows")),
+        (WAIVER, WAIVER.replace(str(LAST), str(LAST + timedelta(days=2))),  # midnight may pass meanwhile
+         [f"waivers.0.expires: {LAST + timedelta(days=2)} is more than 180 days from today", "or sooner"]),
         (WAIVER, WAIVER + WAIVER.splitlines()[2] + "\n", ["waivers.1.check: 'key' is waived twice"]),
         (WAIVER, WAIVER.replace("https://example.com/7", "TICKET-7"), ["waivers.0.link", "pattern"]),
-        (WAIVER, WAIVER.replace("2031-01-31", "2031-02-31"), ["not valid YAML: day is out of range for month"]),
+        (WAIVER, WAIVER.replace(str(LAST), "2031-02-31"), ["not valid YAML: day is out of range for month"]),
         (WAIVER, WAIVER.replace("reason: till 7 is broken, ", ""), ["waivers.0.reason: Field required"]),
     ],
 )  # fmt: skip
