@@ -27,7 +27,7 @@ from bench.race import best, say
 from bench.report import Result, goal
 from datastack.contract.registry import include_dir
 from local.airflow_api import AirflowApi
-from local.main_job import FINAL_STATES, INGEST_DAGS, TRANSFORM_DAG, TRANSFORMED, WEEKLY, window
+from local.main_job import FINAL_STATES, INGEST_DAGS, TRANSFORM_DAG, WEEKLY, window
 from local.net import HOST, free_ports
 from local.run_file import RunFile, family
 from local.settings import PORTS_FILE, Settings
@@ -59,14 +59,14 @@ class Bench:
         while not self.api.dag_ids() >= {*INGEST_DAGS, TRANSFORM_DAG}:
             time.sleep(1)
         start, end = window(self.stack.anchor, datetime.now(UTC))
-        for dag in TRANSFORMED:
+        for dag in INGEST_DAGS:
             since = max(start, end - timedelta(days=days)) if dag == WEEKLY else start
             conf = {"window_start": since.isoformat(), "window_end": end.isoformat()}
             # The scheduler is about to create the run of the last interval: ours takes its place.
             self.api.trigger(dag, "bench", conf, **self.api.due_run(dag))
-        for dag in TRANSFORMED:
+        for dag in INGEST_DAGS:
             self.api.unpause(dag)
-        for dag in TRANSFORMED:
+        for dag in INGEST_DAGS:
             self._finish(dag, "bench")
         self.api.unpause(TRANSFORM_DAG)
         self.transform("first")

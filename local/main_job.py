@@ -15,8 +15,7 @@ from local.progress import Progress
 from local.stack import Stack
 
 WEEKLY = "ingest_promotions"
-TRANSFORMED = ("ingest_retail_db", "ingest_marketing_api", WEEKLY)  # what the transform reads
-INGEST_DAGS = (*TRANSFORMED, "ingest_leaflets")
+INGEST_DAGS = ("ingest_retail_db", "ingest_marketing_api", WEEKLY, "ingest_leaflets")  # what the transform reads
 TRANSFORM_DAG = "transform_retail"
 RUN_PREFIX = "initial__"
 POLL_SECONDS = 1.0
@@ -143,7 +142,7 @@ class MainJob:
 
     def _published(self, runs: list[str]) -> bool:
         with self.stack.postgres.connect("warehouse") as connection:
-            return bool(connection.execute(PUBLISHED, (list(TRANSFORMED), runs)).fetchone()[0])
+            return bool(connection.execute(PUBLISHED, (list(INGEST_DAGS), runs)).fetchone()[0])
 
     def _show(self, stage: str, tasks: list[dict[str, Any]], before: int, ahead: int) -> None:
         names = {state: [task["task_id"] for task in tasks if task["state"] == state] for state in SHOWN_STATES}

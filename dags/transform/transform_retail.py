@@ -24,7 +24,7 @@ from airflow.sdk import DAG
 from datastack.pipelines.settings import defaults, tags
 from datastack.pipelines.transform import any_raw_asset, transform_domain, transform_params
 
-SOURCES = ["retail_db", "marketing_api", "promotions"]
+SOURCES = ["retail_db", "marketing_api", "promotions", "leaflets"]
 
 with DAG(
     "transform_retail",

@@ -127,8 +127,7 @@ class Driver:
             failed = [(run["dag_id"], run["dag_run_id"]) for run in self.runs(TRANSFORM) if run["state"] == "failed"]
             assert not failed, {run: self.states(*run) for run in failed}
             unpublished = (
-                "select count(*) from ops.loads where source <> 'leaflets' "
-                "and load_id not in (select load_id from ops.publication_loads)"
+                "select count(*) from ops.loads where load_id not in (select load_id from ops.publication_loads)"
             )
             return not busy and self.rows(unpublished) == [(0,)]
 

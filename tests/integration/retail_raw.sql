@@ -43,6 +43,16 @@ create table raw_promotions.promotions (
     mailer_location text not null, week integer not null, week_start date not null, _load_id bigint not null
 );
 
+create table raw_leaflets.leaflets (
+    key text not null, media_type text not null, media_type_claimed text, bytes bigint not null, sha256 text not null,
+    etag text not null, modified_at timestamptz not null, lake_key text not null, metadata jsonb,
+    _load_id bigint not null, _deleted_at timestamptz
+);
+
+insert into raw_leaflets.leaflets values
+('terms.txt', 'text/plain', 'text/plain', 3, repeat('0', 64), 'e1', '2026-03-02Z', 'landing/terms.txt', '{}', 0, null),
+('gone.txt', 'text/plain', 'text/plain', 3, repeat('0', 64), 'e2', '2026-03-02Z', 'landing/gone.txt', '{}', 0, '2026-03-03Z');
+
 insert into raw_retail_db.products
 select
     id, id % 5, (array['GROCERY', 'DELI', 'FUEL'])[id % 3 + 1], 'National', 'SOUP', null, '10 OZ', '2026-01-01Z', 0

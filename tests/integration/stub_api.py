@@ -17,22 +17,27 @@ class StubApi:
         self.total: int | None = None  # stated in place of the true one
         self.url = ""
 
-    def answer(self, path: str) -> dict[str, Any]:
+    def answer(self, path: str, query: str) -> dict[str, Any]:
         """Return the page of a path, or a token."""
         if path == "/oauth/token":
             return {"access_token": "t", "token_type": "Bearer", "expires_in": 60}
-        data = self.records.get(path, [])
+        data = self.found(path, query)
         return {"data": data, "total": len(data) if self.total is None else self.total, "next_cursor": None}
+
+    def found(self, path: str, query: str) -> list[Any]:
+        """Return the records of a path."""
+        return self.records.get(path, [])
 
 
 @contextmanager
-def stub() -> Iterator[StubApi]:
+def stub(api: StubApi | None = None) -> Iterator[StubApi]:
     """Serve on a free loopback port."""
-    api = StubApi()
+    api = api or StubApi()
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            content = json.dumps(api.answer(urlsplit(self.path).path)).encode()
+            asked = urlsplit(self.path)
+            content = json.dumps(api.answer(asked.path, asked.query)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(content)))

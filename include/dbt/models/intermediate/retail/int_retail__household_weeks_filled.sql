@@ -6,7 +6,7 @@ with bought as (
         count(distinct basket_id) as basket_count,
         sum(sales_amount_usd) as sales_amount_usd,
         sum(promoted_sales_amount_usd) as promoted_sales_amount_usd,
-        sum(retail_discount_usd + coupon_discount_usd + coupon_match_discount_usd) as discount_usd,
+        sum(retail_discount_usd + coupon_match_discount_usd) as discount_usd,
         max(purchase_date) as last_purchase_date
     from {{ ref('int_retail__basket_departments_summed') }}
     group by household_key, week_start_date
