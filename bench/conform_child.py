@@ -20,20 +20,20 @@ import zstandard
 
 from bench.child import timed
 from bench.documents import CONTRACT, KEY, folders, lake
+from datastack.codec.warm import compile_kernels
+from datastack.contract.conform import Conformer
+from datastack.contract.privacy import Pseudonymiser
+from datastack.contract.received import Received, Records
 from datastack.lake.layout import Zone
 from datastack.lake.manifest import Part
 from datastack.lake.parts import ParquetParts, read_line_batches, read_lines
 from datastack.lake.store import LakeStore
+from datastack.operators.conforming import store_conformed
+from datastack.operators.received import conformed
 
 
 def ours(store: LakeStore, folder: Path, parts: list[Part]) -> dict[str, Any]:
     """The engine, as its operator calls it."""
-    from datastack.contract.conform import Conformer
-    from datastack.contract.privacy import Pseudonymiser
-    from datastack.contract.received import Received, Records
-    from datastack.operators.conforming import store_conformed
-    from datastack.operators.received import conformed
-
     conformer = Conformer(CONTRACT, Pseudonymiser(KEY))
     received = (
         Received(pa.RecordBatch.from_arrays([lines], names=["page"]), "documents", (), Records("data"), part.key, first)
@@ -130,9 +130,7 @@ def arrow(store: LakeStore, folder: Path, parts: list[Part]) -> dict[str, Any]:
 
 
 def main(name: str, folder: str, listed: str) -> None:
-    """Run a contender. Kernels are compiled before the clock starts, as when a task begins."""
-    from datastack.codec.warm import compile_kernels
-
+    """Run a contender. Modules and kernels are loaded before the clock starts, as when a task begins."""
     parts = [Part.model_validate(each) for each in json.loads(Path(listed).read_text())]
     compile_kernels()
     with timed() as report:
