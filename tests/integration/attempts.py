@@ -112,7 +112,7 @@ def forget(stack: Stack) -> None:
     """Drop the stream's tables and empty the ledger."""
     with stack.warehouse.connect("warehouse") as db:
         db.execute(f"drop table if exists {TABLE}, raw_retail_db._{NAME}_keys cascade")
-        db.execute("truncate ops.loads, ops.watermarks, ops.quarantine, ops.publication_loads")
+        db.execute("truncate ops.loads cascade")
 
 
 def rows(stack: Stack, columns: str = "*") -> list[tuple[Any, ...]]:
