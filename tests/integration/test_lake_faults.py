@@ -18,7 +18,7 @@ def test_a_lake_that_is_down_and_back(stack: Stack):
     with stopped(stack.lake):
         with pytest.raises(OSError, match=r"s3://landing/checkpoints/retail_db/transactions/slice=20191102.* failed"):
             stack.extract("retail_db", "transactions", days(2))
-        with pytest.raises(OSError, match=r"s3://lake/checkpoints/marketing_api/campaigns/slice=20191102.* failed"):
+        with pytest.raises(OSError, match=r"s3://landing/checkpoints/marketing_api/campaigns/slice=20191102.* failed"):
             stack.extract("marketing_api", "campaigns", days(2))
         with pytest.raises(
             OSError, match=r"reading s3://lake/conformed/retail_db/transactions/.*_manifest\.json failed"
