@@ -33,8 +33,8 @@ def transaction(uri: str, doing: str, *, one_snapshot: bool = False) -> Iterator
         with closing(psycopg.connect(uri, connect_timeout=CONNECT_SECONDS, **KEEPALIVE)) as connection:
             db = psycopg.RawCursor(connection)
             db.execute(sql("postgres/session"))
-            connection.commit()
             if one_snapshot:
+                connection.commit()  # what was executed so far would have taken the snapshot
                 connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             yield db
             committing = True
