@@ -57,8 +57,7 @@ def move_stream(at: Addresses, lake: LakeStore, stream: str) -> Outcome:
 def extract(at: Addresses, lake: LakeStore, stream: str) -> str:
     """Move a table to the lake; return its manifest's key."""
     with opened(at, lake, stream) as (extraction, table):
-        for _ in extraction.parts(table):
-            pass
+        extraction.read_all(table)
         key = extraction.place.manifest(Zone.CONFORMED)
         lake.write_manifest(key, extraction.finish(table))
     extraction.checkpoint.end()

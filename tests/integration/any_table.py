@@ -81,6 +81,10 @@ class Things:
         """Move the table."""
         return self.stack.move("retail_db", "things", WINDOW)
 
+    def load(self) -> dict[str, Any]:
+        """Extract the table into the lake, and load what stands there."""
+        return self.stack.load("retail_db", "things", WINDOW)
+
     def sent(self, where: str = "true") -> list[tuple[str | None, ...]]:
         """Return the source's rows as text, in order."""
         listed = ", ".join(text(name, kind) for name, (kind, _) in self._columns.items())

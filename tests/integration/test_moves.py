@@ -1,6 +1,7 @@
 """A table moved in one task, in chunks: one snapshot, nothing read twice, nothing lost."""
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 
 from datastack.lake.manifest import ManifestError
 from datastack.operators.extract_database import ExtractDatabaseOperator, PlanChunksOperator, ReadChunksOperator
+from datastack.operators.extraction import BATCHES_AHEAD, READERS, Extraction
 from datastack.source import postgres
 from datastack.source.database import Chunk
 from datastack.source.errors import SourceError
 from datastack.warehouse.load import WarehouseError
 from tests.integration.declaring import declared
-from tests.integration.harness import TRANSACTIONS, Stack, in_thread
+from tests.integration.harness import TRANSACTIONS, Stack, in_thread, wait_for
 
 YEAR = ("2019-01-01T00:00:00Z", "2020-01-01T00:00:00Z")
 
@@ -136,6 +138,75 @@ def test_a_landed_part_that_is_lost_is_read_again_by_the_next_try(chunked: Stack
         chunked.move("retail_db", "transactions", YEAR)
     chunked.move("retail_db", "transactions", YEAR)
     assert chunked.table(TRANSACTIONS) == chunked.bought(YEAR)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [("lost", "is not there"), ("cut", r"is not what its manifest says \(9 bytes, expected \d+\)")],
+)
+def test_rows_do_not_commit_unless_their_parts_stand_in_the_lake(
+    chunked: Stack, monkeypatch: pytest.MonkeyPatch, damage: str, message: str
+):
+    finish, victims = Extraction.finish, list[str]()
+
+    def damaged(extraction: Extraction, table: Any) -> Any:
+        victims.append(sorted(key for key in chunked.objects("conformed") if key.endswith(".parquet"))[3])
+        chunked.delete(victims[0]) if damage == "lost" else chunked.put(victims[0], b"cut short")
+        return finish(extraction, table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Extraction, "finish", damaged)
+        with pytest.raises(ManifestError, match=message) as failure:
+            chunked.move("retail_db", "transactions", YEAR)
+    assert f"s3://lake/{victims[0]}" in str(failure.value)
+    assert chunked.loads("transactions") == []
+    assert chunked.manifests("conformed") == []
+    chunked.move("retail_db", "transactions", YEAR)
+    assert chunked.table(TRANSACTIONS) == chunked.bought(YEAR)
+
+
+def test_reading_waits_for_a_warehouse_that_is_slower(chunked: Stack):
+    """Rows on their way would fill the memory otherwise."""
+    chunked.move("retail_db", "transactions", YEAR)
+    waiting = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and usename = 'loader'"
+    with chunked.warehouse.connect("warehouse") as db, reading() as read:
+        db.execute("begin")
+        db.execute(f"lock table {TRANSACTIONS}")
+        run = in_thread(chunked.move, "retail_db", "transactions", YEAR)
+        wait_for(lambda: chunked.one(waiting) == 1)
+        time.sleep(1)
+        assert 0 < len(read) <= 1 + BATCHES_AHEAD + READERS, "one taken, some that wait, one that each reader holds"
+        db.execute("rollback")
+        run()
+    assert sorted(read) == [1, 2, 3, 4, 5, 6]
+    assert chunked.table(TRANSACTIONS) == chunked.bought(YEAR)
+
+
+def test_a_reader_keeps_its_connection_from_chunk_to_chunk(chunked: Stack, monkeypatch: pytest.MonkeyPatch):
+    import asyncpg
+
+    opened, connect = list[str](), asyncpg.connect
+
+    def counted(uri: str, **more: Any) -> Any:
+        opened.append(uri)
+        return connect(uri, **more)
+
+    monkeypatch.setattr(asyncpg, "connect", counted)
+    chunked.move("retail_db", "transactions", YEAR)
+    assert len(opened) <= READERS
+    assert connections(chunked) == 0
+
+
+def test_a_move_that_fails_leaves_no_connection(chunked: Stack):
+    with reading(fails_at=4), pytest.raises(SourceError):
+        chunked.move("retail_db", "transactions", YEAR)
+    wait_for(lambda: connections(chunked) == 0)
+
+
+def connections(stack: Stack) -> int:
+    """Count the readers' connections to the source."""
+    [(found,)] = stack.shop("select count(*) from pg_stat_activity where usename = 'retail_reader'")
+    return found
 
 
 def test_chunks_are_spread_over_tasks(chunked: Stack):

@@ -118,20 +118,27 @@ MADE = """
 @ARRIVES
 @given(rows=st.lists(st.tuples(*(values | st.none() for _, _, values in TYPES.values())), min_size=3, max_size=25))
 def test_values_of_every_type_arrive_as_they_are(things: Things, rows: list[tuple[str | None, ...]]):
+    """Those of a move on their way into the lake, and those that were read from the lake."""
     things.stack.shop("drop schema types cascade; create schema types; grant usage on schema types to public")
     things.stack.shop(MADE)
     things.make({name: (kind, wanted) for name, (kind, wanted, _) in TYPES.items()})
     things.fill([*rows, [None] * len(TYPES)])
-    assert things.move()["rows"] == len(rows) + 1
+    for bring in (things.move, things.load):
+        assert bring()["rows"] == len(rows) + 1
+        assert_as_sent(things)
+
+
+def assert_as_sent(things: Things) -> None:
+    arrived, sent = things.arrived(), things.sent()
     jsonb = [at for at, (_, wanted, _) in enumerate(TYPES.values()) if wanted == "jsonb"]
     for at, name in enumerate(TYPES):
         if at not in jsonb:
-            assert column(things.arrived(), at) == column(things.sent(), at), name
+            assert column(arrived, at) == column(sent, at), name
     [json_b] = [at for at, name in enumerate(TYPES) if name == "json b"]
     same = things.stack.rows(f"select count(c{json_b}) = count(c{json_b}::text) from {RAW}")
     assert same == [(True,)]
     [plain] = [at for at, name in enumerate(TYPES) if name == "jsonb"]
-    assert column(things.arrived(), plain) == column(things.sent(), plain)
+    assert column(arrived, plain) == column(sent, plain)
 
 
 def column(rows: list[tuple[Any, ...]], at: int) -> list[Any]:
@@ -230,11 +237,11 @@ def test_more_columns_than_postgres_has(things: Things):
 def test_a_text_of_a_hundred_megabytes(things: Things):
     things.make({"id": ("int", "integer"), "t": ("text", "text")})
     things.stack.shop("insert into types.things values (1, 'a'), (2, repeat('é0123456', 100000000 / 9)), (3, '')")
-    assert things.move()["rows"] == 3
     sums = "select {}, length({}), md5({}) from {} order by 1"
-    assert things.stack.rows(sums.format("c0", "c1", "c1", RAW)) == things.stack.shop(
-        sums.format("id", "t", "t", "types.things")
-    )
+    sent = things.stack.shop(sums.format("id", "t", "t", "types.things"))
+    for bring in (things.move, things.load):
+        assert bring()["rows"] == 3
+        assert things.stack.rows(sums.format("c0", "c1", "c1", RAW)) == sent
 
 
 def test_no_rows_make_a_table(things: Things):

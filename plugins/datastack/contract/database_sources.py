@@ -24,7 +24,7 @@ class Chunks(Frozen):
     ``rows`` is the size of a chunk; chunks are read by ``tasks`` mapped tasks, hence by as many workers.
     """
 
-    rows: int = Field(default=500_000, ge=1)
+    rows: int = Field(default=1_000_000, ge=1)
     tasks: int = Field(default=1, ge=1, le=64)
 
 

@@ -16,10 +16,11 @@ from datastack.lake.layout import PART, Place, Zone
 from datastack.lake.manifest import Part
 from datastack.lake.store import HashingStream, LakeStore
 
-# Loading begins with the first part, and holds one in memory; Redshift wants between 1 MB and 1 GB:
+# Loading from the lake holds one part in memory; Redshift wants between 1 MB and 1 GB:
 # https://docs.aws.amazon.com/redshift/latest/dg/c_best-practices-use-multiple-files.html
 PART_BYTES = 4 * 1024 * 1024
 ROW_GROUP_BYTES = 4 * 1024 * 1024  # in memory: bounds what a part needs there, however wide its rows are
+DICTIONARY_BYTES = 128 * 1024  # of a column in a row group; beyond it, values repeat too rarely to gain by it
 BATCH_ROWS = 64 * 1024
 LINES_BYTES = 4 * 1024 * 1024  # of lines that are read at once
 PART_SECONDS = 60.0  # after which a part of lines lands as it is: what is lost if a worker dies while an API is slow
@@ -100,9 +101,8 @@ class ParquetParts(_Parts):
         zone: Zone,
         stem: str = PART,
         part_bytes: int = PART_BYTES,
-        landed: Landed = lambda part: None,
     ) -> None:
-        super().__init__(lake, place, zone, stem, part_bytes, landed)
+        super().__init__(lake, place, zone, stem, part_bytes)
         self._held: list[pa.RecordBatch] = []
         self._held_bytes = 0
 
@@ -135,6 +135,7 @@ def _encoding(schema: pa.Schema) -> dict[str, object]:
         "compression": "zstd",
         "compression_level": 1,
         "use_dictionary": text,
+        "dictionary_pagesize_limit": DICTIONARY_BYTES,
         "column_encoding": dict.fromkeys(delta, "DELTA_BINARY_PACKED"),
         "store_schema": True,
     }

@@ -5,7 +5,7 @@ What is as received, personal data in clear text, stands in a bucket with an acc
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
@@ -28,6 +28,7 @@ def s3(
         endpoint_override=endpoint,
         connect_timeout=10,
         request_timeout=60,
+        allow_delayed_open=True,  # what is small is put in one request, not as an upload of several
         background_writes=False,  # in the background, everything that the network is too slow for would pile up
         retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=4),
     )
@@ -75,6 +76,20 @@ class LakeStore:
         if len(content) != part.bytes or hashlib.sha256(content).hexdigest() != part.sha256:
             raise self.altered(part, len(content))
         return content
+
+    def require(self, parts: Collection[Part]) -> None:
+        """See that parts stand in the lake, whole.
+
+        :raises ManifestError: if one is missing, or has another size than was written.
+        """
+        folders = {part.key.rpartition("/")[0] for part in parts}
+        sizes = {key: size for folder in folders for key, size in self._listed(folder)}
+        for part in parts:
+            with self.named("looking for", part.key):
+                if part.key not in sizes:
+                    raise FileNotFoundError
+                if sizes[part.key] != part.bytes:
+                    raise self.altered(part, sizes[part.key])
 
     def altered(self, part: Part, size: int) -> ManifestError:
         """Say that an object is another one than was written."""
@@ -140,10 +155,7 @@ class LakeStore:
 
     def keys(self, prefix: str) -> list[str]:
         """Keys of the objects in a folder, sorted."""
-        filesystem, path = self._at(prefix)
-        folder = pafs.FileSelector(path, allow_not_found=True)
-        with self.named("listing", prefix):
-            return sorted(f"{prefix}/{info.base_name}" for info in filesystem.get_file_info(folder))
+        return sorted(key for key, _ in self._listed(prefix))
 
     def delete(self, key: str) -> None:
         """Delete an object, if it is there."""
@@ -154,6 +166,13 @@ class LakeStore:
     def uri(self, key: str) -> str:
         """Return the object's address as people and tools write it."""
         return f"s3://{self._bucket(key).name}/{key}"
+
+    def _listed(self, prefix: str) -> list[tuple[str, int]]:
+        """Keys and sizes of a folder's objects."""
+        filesystem, path = self._at(prefix)
+        folder = pafs.FileSelector(path, allow_not_found=True)
+        with self.named("listing", prefix):
+            return [(f"{prefix}/{info.base_name}", info.size) for info in filesystem.get_file_info(folder)]
 
     def _bucket(self, key: str) -> Bucket:
         return self.landing if is_as_received(key) else self.lake

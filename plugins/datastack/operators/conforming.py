@@ -30,13 +30,13 @@ def store_conformed(
     conformer: Conformer,
     received: Iterable[Conformed],
     stem: str = PART,
-    landed: Callable[[Part, dict[str, str]], None] = lambda part, columns: None,
+    accepted: Callable[[pa.RecordBatch, dict[str, str]], None] = lambda batch, columns: None,
     landing: str | None = None,
 ) -> Written:
     """Write accepted and rejected rows; return what was written. The source's count is that of the rows received.
 
     :param stem: what the parts' names begin with.
-    :param landed: is told each part of accepted rows as soon as it is there, and the contract types of its columns.
+    :param accepted: is told each batch of accepted rows, and the contract types of its columns.
     :param landing: key of the manifest of what was received, if that was kept.
     """
     total = rows = 0
@@ -44,7 +44,7 @@ def store_conformed(
     columns: dict[str, str] = {}
     known = {column.name: column.type for column in conformer.contract.stored}
     with (
-        ParquetParts(lake, place, Zone.CONFORMED, stem, landed=lambda part: landed(part, columns)) as good,
+        ParquetParts(lake, place, Zone.CONFORMED, stem) as good,
         _Quarantine(lake, place, stem, _origin(place, conformer, landing)) as bad,
     ):
         for each in received:
@@ -56,6 +56,7 @@ def store_conformed(
             good.write(each.accepted)
             bad.write(each.rejected)
             reasons.update(each.rejected.column("reason").to_pylist())
+            accepted(each.accepted, columns)
     return Written(
         source_rows=rows,
         parts=tuple(good.parts),

@@ -146,8 +146,7 @@ class ExtractDatabaseOperator(DatabaseOperator):
         """Extract the run's slice."""
         lake = connections.lake_store()
         with self.explained(lake, context), self.extraction(lake, context) as (extraction, table):
-            for part in extraction.parts(table):
-                self.log.debug("landed %s", part.key)
+            extraction.read_all(table)
             manifest = extraction.finish(table)
         key = self.store(lake, Zone.CONFORMED, extraction.place, manifest)
         extraction.checkpoint.end()
@@ -184,5 +183,5 @@ class ReadChunksOperator(DatabaseOperator):
         """Read the chunks."""
         lake = connections.lake_store()
         with self.explained(lake, context), self.extraction(lake, context) as (extraction, table):
-            parts = list(extraction.parts(table, only=self.chunks))
-        self.log.info("chunks %s: %d rows", self.chunks, sum(part.rows for part in parts))
+            rows = extraction.read_all(table, only=self.chunks)
+        self.log.info("chunks %s: %d rows", self.chunks, rows)

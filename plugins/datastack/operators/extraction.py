@@ -1,17 +1,17 @@
 """Brings a slice of a table into the lake, chunk by chunk; what an interrupted attempt has read is not read again."""
 
 import os
-import queue
-import threading
 import uuid
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import pyarrow as pa
 
+from datastack.codec.ahead import Handover, LeftError
 from datastack.codec.checksum import MODULUS
 from datastack.contract.conform import Conformer
 from datastack.contract.database_sources import DatabaseStream, Incremental
@@ -28,10 +28,7 @@ from datastack.source.errors import SourceError
 
 # One core reads the source and writes the lake, another loads the warehouse; more readers need more of both.
 READERS = max(1, min(2, (os.cpu_count() or 1) // 2))
-
-
-class StoppedError(Exception):
-    """Reading was given up because another chunk failed."""
+BATCHES_AHEAD = 2  # of who takes the rows
 
 
 @dataclass
@@ -41,8 +38,8 @@ class Extraction:
     :param plan: that of the checkpoint.
     :param extracted_at: as of when the rows are.
 
-    ``columns`` maps the columns of what has been read so far to contract types, ``evolved`` those of them that the
-    contract has not; both are empty before the first part.
+    ``read`` has the chunks that are in the lake, by number. ``columns`` maps the columns of what has been read so far
+    to contract types, ``evolved`` those of them that the contract has not; both are empty before the first rows.
     """
 
     lake: LakeStore
@@ -56,40 +53,59 @@ class Extraction:
     read: dict[int, ReadChunk] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
     evolved: dict[str, str] = field(default_factory=dict)
-    _landing: "queue.SimpleQueue[Part | Future[None]]" = field(default_factory=queue.SimpleQueue)
-    _stop: threading.Event = field(default_factory=threading.Event)
+    _handover: "Handover[pa.RecordBatch | Future[None]]" = field(default_factory=lambda: Handover(BATCHES_AHEAD))
 
     @property
     def place(self) -> Place:
         """Where the attempt stands in the lake."""
         return Place(self.contract.source, self.contract.stream, self.contract.major, self.window, self.plan.attempt)
 
-    def parts(self, table: OpenTable, only: Sequence[int] = ()) -> Iterator[Part]:
-        """Bring what is missing into the lake; yield parts as they are there, those of interrupted tries first.
+    def keep(self, table: OpenTable, only: Sequence[int] = ()) -> list[Part]:
+        """Find what interrupted tries have brought into the lake and still holds; return the parts of it.
 
         A chunk that was read in another snapshot counts only if none of its rows has changed since, so that all
         chunks are as one snapshot has them.
 
+        :param only: numbers of the chunks to look at; all unless given.
+        """
+        done = self.checkpoint.chunks()
+        for chunk in self._missing(only):
+            if (found := done.get(chunk.number)) and _still_so(table, chunk, found):
+                self.read[chunk.number] = found
+                self.columns = found.written.columns or self.columns
+                self.evolved |= found.written.evolved
+        return [part for found in self.read.values() for part in found.written.parts]
+
+    def batches(self, table: OpenTable, only: Sequence[int] = ()) -> Generator[pa.RecordBatch]:
+        """Read the chunks that are missing into the lake; yield their rows on the way there.
+
+        Rows may be yielded before their part stands in the lake. All do when the last one was taken.
+
         :param only: numbers of the chunks to read; all unless given.
         """
-        chunks = [Chunk(**planned.model_dump()) for planned in self.plan.chunks if not only or planned.number in only]
-        done = self.checkpoint.chunks()
-        kept = [chunk for chunk in chunks if chunk.number in done and _still_so(table, chunk, done[chunk.number])]
-        for chunk in kept:
-            self.read[chunk.number] = done[chunk.number]
-            self.columns = done[chunk.number].written.columns or self.columns
-            self.evolved |= done[chunk.number].written.evolved
-            yield from done[chunk.number].written.parts
         with ThreadPoolExecutor(READERS, thread_name_prefix="read-chunk") as pool:
-            reading = [pool.submit(self._read, table, chunk) for chunk in chunks if chunk not in kept]
+            reading = [pool.submit(self._read, table, chunk) for chunk in self._missing(only)]
             try:
-                yield from self._landed(reading)
+                yield from self._handed(reading)
             finally:
-                self._stop.set()
+                self._handover.leave()
                 pool.shutdown(cancel_futures=True)
 
+    def read_all(self, table: OpenTable, only: Sequence[int] = ()) -> int:
+        """Bring what is missing into the lake; return how many rows of the chunks are there.
+
+        :param only: numbers of the chunks; all unless given.
+        """
+        self.keep(table, only)
+        for _ in self.batches(table, only):
+            pass
+        return sum(done.written.rows for done in self.read.values())
+
     def finish(self, table: OpenTable) -> Manifest:
-        """Describe what all chunks brought; counts are reconciled on the way."""
+        """Describe what all chunks brought; counts are reconciled on the way.
+
+        :raises ManifestError: if a part does not stand in the lake.
+        """
         written = [self.read[planned.number].written for planned in self.plan.chunks]
         whole = Written(
             source_rows=sum(each.source_rows for each in written),
@@ -101,34 +117,49 @@ class Extraction:
             discarded=_sum(each.discarded for each in written),
             reasons=_sum(each.reasons for each in written),
         )
+        self.lake.require([*whole.parts, *whole.quarantine])
         keys = self._keys(table) if self.stream.deletes and self.stream.deletes.by == "key" else ()
         high = self._cursor_high(table)
         return manifest_of(self.contract, self.place, whole, self.extracted_at, keys=keys, cursor_high=high)
 
-    def _landed(self, reading: list[Future[None]]) -> Iterator[Part]:
-        """Parts of chunks that are being read, until all are."""
+    def _missing(self, only: Sequence[int]) -> list[Chunk]:
+        return [
+            Chunk(**planned.model_dump())
+            for planned in self.plan.chunks
+            if planned.number not in self.read and (not only or planned.number in only)
+        ]
+
+    def _handed(self, reading: list[Future[None]]) -> Iterator[pa.RecordBatch]:
+        """Rows of chunks that are being read, until all are."""
+
+        def ended(future: Future[None]) -> None:
+            with suppress(LeftError):
+                self._handover.put(future)
+
         for future in reading:
-            future.add_done_callback(self._landing.put)
+            future.add_done_callback(ended)
         left = len(reading)
         while left:
-            found = self._landing.get()
-            if isinstance(found, Part):
-                yield found
-            else:
+            found = self._handover.take()
+            if isinstance(found, Future):
                 found.result()
                 left -= 1
+            else:
+                yield found
 
     def _read(self, table: OpenTable, chunk: Chunk) -> None:
         conformer = Conformer(self.contract, self.pseudonymiser)
         stem = f"chunk-{chunk.number:05d}-{uuid.uuid4().hex[:6]}"
 
-        def landed(part: Part, columns: dict[str, str]) -> None:
-            self.columns, self.evolved = columns, self.evolved | conformer.evolved
-            self._landing.put(part)
+        def accepted(batch: pa.RecordBatch, columns: dict[str, str]) -> None:
+            self._handover.check()
+            if batch.num_rows:
+                self.columns, self.evolved = columns, self.evolved | conformer.evolved
+                self._handover.put(batch)
 
         with table.read(chunk) as read:
-            received = (conformer.batch(batch) for batch in self._until_stopped(read.batches))
-            written = store_conformed(self.lake, self.place, conformer, received, stem, landed)
+            received = map(conformer.batch, read.batches)
+            written = store_conformed(self.lake, self.place, conformer, received, stem, accepted)
         done = ReadChunk(
             number=chunk.number,
             snapshot=table.snapshot,
@@ -136,12 +167,6 @@ class Extraction:
         )
         self.checkpoint.add(done)
         self.read[chunk.number] = done
-
-    def _until_stopped(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            if self._stop.is_set():
-                raise StoppedError
-            yield batch
 
     def _keys(self, table: OpenTable) -> tuple[Part, ...]:
         """Store the keys of all rows that the source has."""

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 
 class MoveDatabaseOperator(DatabaseOperator, LoadingOperator):
-    """Reads a table's slice into the lake and loads what has landed while the rest is read.
+    """Reads a table's slice into the lake and loads it on the way.
 
-    Rows come from the lake's parts, and commit when the manifest is written and all counts agree. A retry reads only
-    the chunks that are missing; if all have landed, it only loads. Returns status, load id and rows.
+    Rows commit when all stand in the lake, the manifest is written and all counts agree. A retry reads only the chunks
+    that are missing, and loads the others from the lake; if all have landed, it only loads. Returns status, load id and
+    rows.
     """
 
     def execute(self, context: Any) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Loads a slice: from its manifest, or what has landed of it while the rest is read."""
+"""Loads a slice: from its manifest, or while it is read."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain
+from contextlib import closing
 
 import pyarrow as pa
 
@@ -33,36 +33,40 @@ def copy_manifest(
 def move(
     extraction: Extraction, table: OpenTable, warehouse: str, run: RunRef, store: Callable[[Manifest], str]
 ) -> tuple[Load, Outcome]:
-    """Read a slice into the lake and load what has landed meanwhile, in one transaction.
+    """Read a slice into the lake and load it on the way, in one transaction.
 
-    Rows come from the lake's parts; they commit when the manifest is written and all counts agree.
+    What earlier tries have read comes from the lake. Rows commit when all stand there, the manifest is written, and
+    all counts agree.
 
     :param warehouse: libpq address, as the loader role.
     :param store: writes the manifest.
     """
-    lake, parts = extraction.lake, extraction.parts(table)
-    first = list(filter(None, [next(parts, None)]))  # with it, the columns are known
+    lake, kept = extraction.lake, extraction.keep(table)
     written: list[Manifest] = []
-    load = Load(
-        contract=extraction.contract,
-        stream=extraction.stream,
-        slice=extraction.window,
-        attempt=extraction.plan.attempt,
-        manifest_key=extraction.place.manifest(Zone.CONFORMED),
-        extracted_at=extraction.extracted_at,
-        run=run,
-        rows_schema=rows_schema(extraction.columns),
-        evolved=extraction.evolved,
-    )
+    with closing(extraction.batches(table)) as batches:
+        first = list(filter(None, [next(batches, None)]))  # with it, the columns are known
+        load = Load(
+            contract=extraction.contract,
+            stream=extraction.stream,
+            slice=extraction.window,
+            attempt=extraction.plan.attempt,
+            manifest_key=extraction.place.manifest(Zone.CONFORMED),
+            extracted_at=extraction.extracted_at,
+            run=run,
+            rows_schema=rows_schema(extraction.columns),
+            evolved=extraction.evolved,
+        )
 
-    def rows() -> Iterator[pa.RecordBatch]:
-        yield from read_batches(lake, chain(first, parts))
-        manifest = extraction.finish(table)
-        written.append(manifest)
-        store(manifest)
-        load.seal(content_of(lake, manifest))
+        def rows() -> Iterator[pa.RecordBatch]:
+            yield from first
+            yield from read_batches(lake, kept)
+            yield from batches
+            manifest = extraction.finish(table)
+            written.append(manifest)
+            store(manifest)
+            load.seal(content_of(lake, manifest))
 
-    def keys() -> Iterator[pa.RecordBatch]:
-        yield from read_batches(lake, written[0].keys)
+        def keys() -> Iterator[pa.RecordBatch]:
+            yield from read_batches(lake, written[0].keys)
 
-    return load, postgres.copy(warehouse, load, rows(), keys() if load.compares_keys else None)
+        return load, postgres.copy(warehouse, load, rows(), keys() if load.compares_keys else None)

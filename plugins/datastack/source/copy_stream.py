@@ -1,11 +1,12 @@
 """Streams the bytes of `COPY … TO STDOUT` from a thread of its own, with the network and the decoding side by side."""
 
 import asyncio
-import queue
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Any
 
+from datastack.codec.ahead import Handover, LeftError
 from datastack.contract.sql import sql
 
 BLOCK_BYTES = 1024 * 1024
@@ -13,25 +14,54 @@ BLOCKS_AHEAD = 2
 CONNECT_SECONDS = 30
 
 
-class _StopError(Exception):
-    """The reader has left."""
+class CopySession:
+    """A connection that streams one query after another, all in one snapshot; it connects for the first.
+
+    :param uri: libpq address.
+    :param snapshot: id of an exported snapshot to read from.
+
+    ``is_idle`` tells whether it can take a query: not while one is read, and no more once one was left midway.
+    """
+
+    def __init__(self, uri: str, snapshot: str) -> None:
+        import uvloop
+
+        self._uri, self._snapshot = uri, snapshot
+        self._connection: Any = None
+        self.is_idle = True
+        self.loop = uvloop.new_event_loop()
+
+    async def connection(self) -> Any:
+        """Return the connection, in a transaction that has the snapshot."""
+        import asyncpg
+
+        if self._connection is None:
+            self._connection = await asyncpg.connect(self._uri, timeout=CONNECT_SECONDS)
+            await self._connection.execute("begin transaction isolation level repeatable read read only")
+            await self._connection.execute(f"set transaction snapshot '{self._snapshot}'")
+            await self._connection.execute(sql("postgres/source_session"))
+        return self._connection
+
+    def close(self) -> None:
+        """Close the connection, whatever it is doing."""
+        if self._connection is not None:
+            self._connection.terminate()
+            self.loop.run_until_complete(asyncio.sleep(0))  # in it, the loop lets go of the socket
+        self.loop.close()
 
 
 class CopyStream:
     """The bytes that a query gives in binary COPY format.
 
-    :param uri: libpq address.
-    :param snapshot: id of an exported snapshot to read from.
+    :param session: what to read by, idle.
     :param query: what to copy.
     """
 
-    def __init__(self, uri: str, snapshot: str, query: str) -> None:
-        self._uri, self._snapshot, self._query = uri, snapshot, query
-        self._blocks: queue.Queue[list[bytes] | None] = queue.Queue(BLOCKS_AHEAD)
+    def __init__(self, session: CopySession, query: str) -> None:
+        self._session, self._query = session, query
+        self._blocks = Handover[list[bytes] | None](BLOCKS_AHEAD)
         self._failure: BaseException | None = None
-        self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="copy-stream", daemon=True)
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self.rows = 0  # what the server says it sent, once all blocks are read
 
@@ -42,63 +72,41 @@ class CopyStream:
 
     def __exit__(self, *_: object) -> None:
         """Stop, wherever the stream is."""
-        self._stopped.set()
-        with suppress(RuntimeError):  # its loop has ended
-            if self._loop and self._task:
-                self._loop.call_soon_threadsafe(self._task.cancel)
+        self._blocks.leave()
+        if self._task:
+            self._session.loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join()
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes as they came; raise the driver's error where it stopped the stream."""
-        while (block := self._blocks.get()) is not None:
+        while (block := self._blocks.take()) is not None:
             yield from block
         if self._failure:
             raise self._failure
 
     def _run(self) -> None:
-        import uvloop
-
         try:
-            uvloop.run(self._copy())
-        except (_StopError, asyncio.CancelledError):
-            pass  # nobody waits for the rest
+            self._session.loop.run_until_complete(self._copy())
+        except (LeftError, asyncio.CancelledError):
+            return  # nobody waits for the rest
         except BaseException as error:
             self._failure = error
-        self._offer(None)
+        with suppress(LeftError):
+            self._blocks.put(None)
 
     async def _copy(self) -> None:
-        import asyncpg
-
-        self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
-        if self._stopped.is_set():
-            return
-        connection = await asyncpg.connect(self._uri, timeout=CONNECT_SECONDS)
-        try:
-            await connection.execute("begin transaction isolation level repeatable read read only")
-            await connection.execute(f"set transaction snapshot '{self._snapshot}'")
-            await connection.execute(sql("postgres/source_session"))
-            sink = _Sink(self)
-            tag = await connection.copy_from_query(self._query, output=sink, format="binary")
-            await sink.flush()
-            self.rows = int(tag.removeprefix("COPY "))
-        finally:
-            connection.terminate()
+        self._task, self._session.is_idle = asyncio.current_task(), False
+        self._blocks.check()
+        connection = await self._session.connection()
+        sink = _Sink(self)
+        tag = await connection.copy_from_query(self._query, output=sink, format="binary")
+        await sink.flush()
+        self.rows, self._session.is_idle = int(tag.removeprefix("COPY ")), True
 
     async def put(self, block: list[bytes]) -> None:
         """Hand pieces over; wait without holding up the loop while the reader is behind."""
-        while not self._stopped.is_set():
-            try:
-                return self._blocks.put_nowait(block)
-            except queue.Full:
-                await asyncio.sleep(0.002)
-        raise _StopError
-
-    def _offer(self, end: None) -> None:
-        while not self._stopped.is_set():
-            try:
-                return self._blocks.put(end, timeout=0.1)
-            except queue.Full:
-                continue
+        while not self._blocks.offer(block):
+            await asyncio.sleep(0.002)
 
 
 class _Sink:

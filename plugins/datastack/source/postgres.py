@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from itertools import count
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -11,13 +12,14 @@ import pyarrow as pa
 
 from datastack.codec.decode import CopyFormatError, Decoder
 from datastack.contract.sql import identifier, sql
-from datastack.source.copy_stream import CONNECT_SECONDS, CopyStream
+from datastack.source.copy_stream import CONNECT_SECONDS, CopySession, CopyStream
 from datastack.source.database import Bound, Chunk, Read, Scan
 from datastack.source.errors import SourceError
 from datastack.source.naive import first_not_before, moments_of, to_utc
 from datastack.source.postgres_columns import TableColumn, declared, literal, readable
 
 _WHOLE = Chunk(1)
+_SAMPLED_ROWS = 10_000  # a chunk's; its size is off by some percent then
 UTC = ZoneInfo("UTC")
 
 
@@ -38,6 +40,7 @@ def open_table(uri: str, scan: Scan) -> Iterator["PostgresTable"]:
             connection.read_only = True
             connection.execute(sql("postgres/source_session"))
             table = PostgresTable(uri, scan, connection)
+            stack.callback(table.close)
         yield table
 
 
@@ -54,20 +57,20 @@ class PostgresTable:
         )
         self._table = ".".join(identifier(part) for part in scan.table.split(".", 1))
         self._columns = self._describe()
+        self._idle: list[CopySession] = []
+
+    def close(self) -> None:
+        """Close the connections that chunks were read by."""
+        for session in self._idle:
+            session.close()
 
     def chunks(self, rows: int) -> list[Chunk]:
         """Take the scan apart along its key; one chunk if it is not larger, or has no key that is never null."""
         required = {name for name, column in self._columns.items() if column.is_required}
         if not self._scan.key or not required.issuperset(self._scan.key) or self._estimate() <= rows:
             return [_WHOLE]
-        found: list[Chunk] = []
-        after = None
-        while True:
-            until = self._key_after(after, rows)
-            found.append(Chunk(len(found) + 1, after, until))
-            if until is None:
-                return found
-            after = until
+        bounds = self._bounds(rows)
+        return list(map(Chunk, count(1), [None, *bounds], [*bounds, None]))
 
     @contextmanager
     def read(self, chunk: Chunk) -> Iterator[Read]:
@@ -91,9 +94,8 @@ class PostgresTable:
 
     def unchanged(self, chunk: Chunk, snapshot: str | None, rows: int) -> bool:
         """Whether a chunk that was read in an earlier snapshot still has the same rows in this one."""
-        kind = "select relkind in ('r', 'p') from pg_class where oid = to_regclass($1)"
-        if snapshot is None or not self._one(kind, (self._table,))[0]:
-            return False  # views carry no row versions
+        if snapshot is None or not self._is_stored():
+            return False
         statement = sql("postgres/changed_rows", table=self._table, condition=self._condition(chunk))
         return self._one(statement, (snapshot,)) == (rows, 0)
 
@@ -102,10 +104,25 @@ class PostgresTable:
         wanted = {column.name: column.type for column in self._scan.columns}
         columns = [readable(self._columns[name], wanted.get(name), self._scan.timezone) for name in names]
         query = f"select {', '.join(expression for expression, _ in columns)} from {source}"  # noqa: S608 quoted
-        with CopyStream(self._uri, self._exported, query) as stream:
+        with self._session() as session, CopyStream(session, query) as stream:
             read = Read(0, iter(()))
             read.batches = self._batches(stream, Decoder([field for _, field in columns]), read)
             yield read
+
+    @contextmanager
+    def _session(self) -> Iterator[CopySession]:
+        """A connection that nobody else reads by; it is kept for the next one unless it broke or was left midway."""
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = CopySession(self._uri, self._exported)
+        try:
+            yield session
+        finally:
+            if session.is_idle:
+                self._idle.append(session)
+            else:
+                session.close()
 
     def _batches(self, stream: CopyStream, decoder: Decoder, read: Read) -> Iterator[pa.RecordBatch]:
         with _errors(self._scan.table):
@@ -140,14 +157,24 @@ class PostgresTable:
         plan = json.loads(plan) if isinstance(plan, str) else plan
         return int(plan[0]["Plan"]["Plan Rows"])
 
-    def _key_after(self, after: tuple[str, ...] | None, rows: int) -> tuple[str, ...] | None:
+    def _bounds(self, rows: int) -> list[tuple[str, ...]]:
+        """Last keys of chunks of about so many rows, but for the last chunk."""
         key = [identifier(name) for name in self._scan.key]
-        texts = ", ".join(f"{name}::text as bound_{at}" for at, name in enumerate(key))
-        found = self._all(
-            f"select {texts} from {self._from(Chunk(0, after))} order by {', '.join(key)} "  # noqa: S608 quoted
-            f"offset {rows - 1} limit 2"
+        sampled = min(rows, _SAMPLED_ROWS) if self._is_stored() else rows
+        statement = sql(
+            "postgres/chunk_bounds",
+            key=", ".join(key),
+            texts=", ".join(f"{name}::text" for name in key),
+            table=self._table,
+            sample="" if sampled == rows else f"tablesample system ({100 * sampled / rows}) repeatable (0)",
+            condition=self._condition(_WHOLE),
         )
-        return tuple(found[0]) if len(found) > 1 else None  # what ends with the table needs no bound
+        return list(dict.fromkeys(self._all(statement, (sampled,))))  # a value that many rows have is one bound
+
+    def _is_stored(self) -> bool:
+        """Whether it is a table of this database: it has pages, and its rows have versions."""
+        kind = "select relkind in ('r', 'p') from pg_class where oid = to_regclass($1)"
+        return bool(self._one(kind, (self._table,))[0])
 
     def _from(self, chunk: Chunk) -> str:
         return f"{self._table} where {self._condition(chunk)}"

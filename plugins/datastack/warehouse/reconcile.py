@@ -10,10 +10,10 @@ from datastack.warehouse.rows import Rows
 
 
 def reconcile(db: Any, load: Load, rows: Rows, table: str, condition: str = "true") -> int:
-    """Compare the load's rows in a table with those that came from the lake; return how many there are.
+    """Compare the load's rows in a table with those that the lake holds; return how many there are.
 
     Postgres sums their hashes itself, see :mod:`datastack.codec.checksum`; the manifest has the sum of what was
-    extracted, and the SHA-256 of each part that was read from the lake.
+    extracted, and the SHA-256 of each part.
 
     :param table: quoted name of the table that the rows were copied into.
     :param condition: SQL that holds for the load's rows and no others.
