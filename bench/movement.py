@@ -29,7 +29,7 @@ def main_race(race: Race) -> list[Result]:
 def apart(race: Race) -> list[Result]:
     """The engine's halves, each alone, and the whole as an Airflow task."""
     extract, told = race.run(contenders.extract_half())
-    load, _ = race.run(contenders.load_half(told["manifest_key"]), clean=False)
+    load, _ = race.run(contenders.load_half(told["manifest_key"]), keep_lake=True)
     return [extract, load, race.attempt(contenders.as_task())]
 
 

@@ -45,17 +45,20 @@ class Race:
             reason = str(error).rstrip().splitlines()[-1]  # of a traceback, the error itself
             return Result(contender.name, None, self._rows(contender), note=f"failed: {reason}")
 
-    def run(self, contender: Contender, clean: bool = True) -> tuple[Result, dict[str, Any]]:
+    def run(self, contender: Contender, keep_lake: bool = False) -> tuple[Result, dict[str, Any]]:
         """Run a contender once; return its result and what it reported.
 
-        :param clean: whether to empty lake and targets first.
+        Its targets are emptied first, and the lake.
+
+        :param keep_lake: whether it is to find what the one before it has left there.
         :raises ContenderError: if it fails, or its targets do not hold what the source has.
         """
         rows = self._rows(contender)
         about = contender.expected * rows / contender.scale / FULL_ROWS
         say(f"{contender.name}: {rows // contender.scale:,} rows, about {max(about, 1):.0f} s on two cores")
-        if clean:
-            self._clean(contender)
+        if not keep_lake:
+            self.servers.empty_lake()
+        self._clean(contender)
         report = self.servers.folder / "report.json"
         report.write_text("{}")
         env, log = contenders.environment(contender, self.servers, report), self.servers.folder / "contender.log"
@@ -84,7 +87,6 @@ class Race:
         return self._proofs[contender.table.path].rows * max(len(contender.targets), 1) * contender.scale
 
     def _clean(self, contender: Contender) -> None:
-        self.servers.empty_lake()
         with self.servers.warehouse_db() as db:
             ledger = db.execute("select 'ops.' || tablename from pg_tables where schemaname = 'ops'").fetchall()
             db.execute(f"truncate {', '.join(table for (table,) in ledger)} restart identity")

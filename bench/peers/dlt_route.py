@@ -5,6 +5,7 @@ The second reads the files back as Arrow and loads them by ADBC, dlt's fastest w
 Run as ``python -m bench.peers.dlt_route connectorx|pyarrow TABLE DATASET`` in the peers' venv.
 """
 
+import importlib
 import os
 import sys
 import tempfile
@@ -15,6 +16,16 @@ from bench.child import timed
 from bench.tables import SCHEMA
 
 CHUNK_ROWS = 100_000
+MODULES = (  # imported before the clock starts
+    "dlt.destinations.impl.filesystem.filesystem",
+    "dlt.destinations.impl.postgres.postgres",
+    "dlt.sources.filesystem",
+    "dlt.sources.sql_database",
+    "adbc_driver_postgresql.dbapi",
+    "connectorx",
+    "pyarrow.parquet",
+    "s3fs",
+)
 
 
 def main(backend: str, name: str, dataset: str) -> None:
@@ -25,8 +36,8 @@ def main(backend: str, name: str, dataset: str) -> None:
             RUNTIME__DLTHUB_TELEMETRY="false",
             DATA_WRITER__DISABLE_COMPRESSION="true",
         )
-        import dlt  # noqa: F401 before the clock starts
-
+        for module in MODULES:
+            importlib.import_module(module)
         with timed():
             _move(Addresses.from_environment(), backend, name, dataset, folder)
 

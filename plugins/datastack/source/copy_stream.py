@@ -12,6 +12,9 @@ from datastack.contract.sql import sql
 BLOCK_BYTES = 1024 * 1024
 BLOCKS_AHEAD = 2
 CONNECT_SECONDS = 30
+# A server sends 8 kB at a time. Who fetches each at once takes four times the CPU of who lets them gather in the socket.
+SMALL_BYTES = 64 * 1024
+GATHER_SECONDS = 0.001
 
 
 class CopySession:
@@ -120,6 +123,8 @@ class _Sink:
         self._size += len(piece)
         if self._size >= BLOCK_BYTES:
             await self.flush()
+        if len(piece) < SMALL_BYTES:
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def flush(self) -> None:
         if self._pieces:
