@@ -35,13 +35,6 @@ from (
     from ops.loads as loads
     where
         loads.load_id in (select load_id from ops.plan_loads where domain = $2)
-        or loads.load_id in (
-            select published.load_id
-            from ops.publication_loads as published
-            inner join ops.publications as publications using (publication_id)
-            where
-                publications.domain = $2
-                and publications.rolled_back_at is null
-        )
+        or loads.load_id in (select load_id from ops.published_loads where domain = $2)
     order by loads.source, loads.stream, loads.load_id desc
 ) as held

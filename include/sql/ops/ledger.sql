@@ -224,6 +224,16 @@ create table if not exists ops.publication_loads (
 
 create index if not exists publication_loads_load on ops.publication_loads (load_id);
 
+-- Loads that are published: those of publications that were not rolled back. Ids say nothing of it: loads commit in any
+-- order.
+create or replace view ops.published_loads as
+select
+    publications.domain,
+    loads.load_id
+from ops.publication_loads as loads
+inner join ops.publications as publications using (publication_id)
+where publications.rolled_back_at is null;
+
 -- What a domain's transform is to take: the loads that no standing publication held when it was planned. Each plan takes
 -- the place of the one before it.
 create table if not exists ops.plans (

@@ -15,12 +15,10 @@ where
     )
     and not exists (
         select 1
-        from ops.publication_loads as published
-        inner join ops.publications as publications using (publication_id)
+        from ops.published_loads as published
         where
             published.load_id = loads.load_id
-            and publications.domain = $3
-            and publications.rolled_back_at is null
+            and published.domain = $3
     )
     and (
         loads.load_id in (select ungated.load_id from ops.ungated_loads as ungated)

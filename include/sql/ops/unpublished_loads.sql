@@ -1,15 +1,13 @@
--- Loads that no standing publication of a domain holds. Ids say nothing of it: loads commit in any order.
+-- Loads that no standing publication of a domain holds.
 select loads.load_id
 from ops.loads as loads
 inner join unnest($2::text [], $3::text []) as streams (source, stream) using (source, stream)
 where
     not exists (
         select 1
-        from ops.publication_loads as published
-        inner join ops.publications as publications using (publication_id)
+        from ops.published_loads as published
         where
             published.load_id = loads.load_id
-            and publications.domain = $1
-            and publications.rolled_back_at is null
+            and published.domain = $1
     )
 order by loads.load_id
