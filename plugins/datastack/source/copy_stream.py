@@ -12,7 +12,8 @@ from datastack.contract.sql import sql
 BLOCK_BYTES = 1024 * 1024
 BLOCKS_AHEAD = 2
 CONNECT_SECONDS = 30
-# A server sends 8 kB at a time. Who fetches each at once takes four times the CPU of who lets them gather in the socket.
+# A server sends 8 kB at a time. Fetching each at once takes four times the CPU of letting them gather
+# in the socket.
 SMALL_BYTES = 64 * 1024
 GATHER_SECONDS = 0.001
 
