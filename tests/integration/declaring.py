@@ -1,5 +1,6 @@
 """A folder of declarations as the repository's own, with some of the shop's streams declared in another way."""
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,15 +16,23 @@ INCLUDE = ROOT / "include"
 
 
 @contextmanager
-def declared(folder: Path, **changes: dict[str, Any]) -> Iterator[None]:
+def declared(folder: Path, drift: str = "discard", **changes: dict[str, Any]) -> Iterator[None]:
     """Declare streams of retail_db with changes, by stream.
 
     :param folder: an empty one.
+    :param drift: what becomes of unknown fields of those streams.
     """
     (folder / "sources").mkdir()
     for found in INCLUDE.iterdir():
-        if found.name != "sources":
+        if found.name not in ("sources", "contracts"):
             (folder / found.name).symlink_to(found)
+    shutil.copytree(INCLUDE / "contracts", folder / "contracts")
+    for stream in changes:
+        contract = folder / "contracts" / "retail_db" / f"{stream}.odcs.yaml"
+        content = yaml.safe_load(contract.read_text())
+        properties = [each for each in content.get("customProperties", ()) if each["property"] != "drift"]
+        content["customProperties"] = [*properties, {"property": "drift", "value": drift}]
+        contract.write_text(yaml.safe_dump(content))
     for found in (INCLUDE / "sources").iterdir():
         content = yaml.safe_load(found.read_text())
         if found.stem == "retail_db":

@@ -9,13 +9,14 @@ from datastack.source.database import Range, Scan, SourceColumn, open_table
 from tests.integration.harness import Stack
 
 ROWS = 100_000
-WANTED = 20_000  # more than are sampled of a chunk
+WANTED = 25_000  # more than are sampled of a chunk
 N = (SourceColumn("n", "bigint"),)
 KEYS = {
     "in the order of the rows": ("n as k", ("k",)),
     "in another order": ("hashint8(n)::bigint * 1000000 + n as k", ("k",)),
     "of several columns": ("n % 7 as a, 'é ''\"' || n / 7 as b", ("a", "b")),
     "with few values": ("n % 3 as k", ("k",)),
+    "with names that our own SQL uses": ("n % 7 as places, n / 7 as place", ("places", "place")),
 }
 
 
@@ -53,7 +54,7 @@ def test_each_row_is_in_one_chunk(shop: Stack, kind: str):
     sizes = chunks(shop, key, WANTED)
     assert sum(sizes) == ROWS
     if kind != "with few values":
-        assert len(sizes) in (5, 6)
+        assert len(sizes) in (4, 5)
         assert all(0.8 * WANTED < size < 1.2 * WANTED for size in sizes[1:]), sizes  # the first is the last chunk
 
 
@@ -69,7 +70,7 @@ def test_a_range_of_a_table_is_taken_apart(shop: Stack):
     make(shop, "n as k, n as cursor", ("k",))
     sizes = chunks(shop, ("k",), WANTED, range=Range("cursor", 20_001, 80_001))
     assert sum(sizes) == 60_000
-    assert len(sizes) in (3, 4)
+    assert len(sizes) == 3, "of a range, all keys are counted"
 
 
 def test_a_table_of_partitions_is_taken_apart(shop: Stack):
@@ -81,7 +82,7 @@ def test_a_table_of_partitions_is_taken_apart(shop: Stack):
     shop.shop("insert into chunked select n, k from whole; drop table whole; analyze chunked")
     sizes = chunks(shop, ("k",), WANTED)
     assert sum(sizes) == ROWS
-    assert len(sizes) in (5, 6)
+    assert len(sizes) in (4, 5)
 
 
 def test_rows_that_came_since_the_statistics_are_read_too(shop: Stack):

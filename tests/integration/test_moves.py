@@ -165,6 +165,38 @@ def test_rows_do_not_commit_unless_their_parts_stand_in_the_lake(
     assert chunked.table(TRANSACTIONS) == chunked.bought(YEAR)
 
 
+@pytest.mark.parametrize("change", ["add column extra_two int", "rename column extra to extra_one"])
+def test_columns_that_changed_between_tries_are_no_mixture(stack: Stack, tmp_path: Path, change: str):
+    """The kept chunks have other columns than what is read now: that is said, and the next try reads all anew."""
+    stack.shop("alter table transactions add column extra text default 'x'; analyze transactions")
+    try:
+        with declared(tmp_path, drift="evolve", transactions={"chunks": {"rows": 100}}):
+            with reading(fails_at=6), pytest.raises(SourceError):
+                stack.move("retail_db", "transactions", YEAR)
+            stack.shop(f"alter table transactions {change}")
+            with pytest.raises(ManifestError, match=r"columns changed .*\(extra.*The next try reads the slice anew"):
+                stack.move("retail_db", "transactions", YEAR)
+            assert stack.loads("transactions") == []
+            assert stack.move("retail_db", "transactions", YEAR)["rows"] == 600
+        name = "extra_one" if "rename" in change else "extra"
+        assert stack.rows(f"select distinct {name} from {TRANSACTIONS}") == [("x",)]
+    finally:
+        for name in ("extra", "extra_one", "extra_two"):
+            stack.shop(f"alter table transactions drop column if exists {name}")
+
+
+def test_a_source_that_is_gone_before_many_chunks_ends_the_task(stack: Stack, tmp_path: Path):
+    """All chunks fail at once, faster than they are begun."""
+    stack.shop("analyze transactions")
+    with (
+        declared(tmp_path, transactions={"chunks": {"rows": 1}}),
+        reading(fails_at=-1) as read,
+        pytest.raises(SourceError, match="cut"),
+    ):
+        stack.move("retail_db", "transactions", YEAR)
+    assert 0 < len(read) < 600
+
+
 def test_reading_waits_for_a_warehouse_that_is_slower(chunked: Stack):
     """Rows on their way would fill the memory otherwise."""
     chunked.move("retail_db", "transactions", YEAR)
@@ -245,7 +277,7 @@ def checkpoints(stack: Stack) -> list[str]:
 def reading(fails_at: int = 0, first: Callable[[], Any] = lambda: None) -> Iterator[list[int]]:
     """Give the numbers of the chunks that are read, as they are.
 
-    :param fails_at: number of a chunk that can't be read.
+    :param fails_at: number of a chunk that can't be read; -1 for all.
     :param first: what happens once the table is open and before anything is read.
     """
     read, begun = postgres.PostgresTable.read, list[int]()
@@ -256,7 +288,7 @@ def reading(fails_at: int = 0, first: Callable[[], Any] = lambda: None) -> Itera
             if not begun:
                 first()
             begun.append(wanted.number)
-        if wanted.number == fails_at:
+        if fails_at in (-1, wanted.number):
             raise SourceError("cut")
         return read(table, wanted)
 

@@ -2,14 +2,14 @@
 -- keys do: whatever the bounds are, each row is in one chunk.
 with keys as (
     select
-        {key},
+        {bounds},
         row_number() over (order by {key}) as place,
         count(*) over () as places
     from {table} {sample}
     where {condition}
 )
 
-select {texts}
+select {names}
 from keys
 where place % $1 = 0 and place < places
 order by place

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -15,6 +15,18 @@ class LeftError(Exception):
     """Nobody takes items any more."""
 
 
+@dataclass(frozen=True)
+class End:
+    """What a thread puts behind its items: that there are no more, or why."""
+
+    error: BaseException | None = None
+
+    def check(self) -> None:
+        """Raise what ended the thread, if it was an error."""
+        if self.error:
+            raise self.error
+
+
 class Handover(Generic[T]):
     """Where threads put items for another one to take.
 
@@ -22,10 +34,10 @@ class Handover(Generic[T]):
     """
 
     def __init__(self, places: int) -> None:
-        self._waiting: queue.Queue[T] = queue.Queue(places)
+        self._waiting: queue.Queue[T | End] = queue.Queue(places)
         self._left = threading.Event()
 
-    def put(self, item: T) -> None:
+    def put(self, item: T | End) -> None:
         """Hand an item over.
 
         :raises LeftError: if nobody takes it.
@@ -54,18 +66,25 @@ class Handover(Generic[T]):
         if self._left.is_set():
             raise LeftError
 
-    def take(self) -> T:
-        """Wait for an item."""
+    def work(self, job: Callable[[], None]) -> None:
+        """Do what puts items, and put its end behind them; nothing is raised but to whom takes them."""
+        end = End()
+        try:
+            job()
+        except LeftError:
+            return
+        except BaseException as error:
+            end = End(error)
+        with suppress(LeftError):
+            self.put(end)
+
+    def take(self) -> T | End:
+        """Wait for an item, or the end of one of the threads."""
         return self._waiting.get()
 
     def leave(self) -> None:
         """Take no more."""
         self._left.set()
-
-
-@dataclass(frozen=True)
-class _End:
-    error: BaseException | None = None
 
 
 @contextmanager
@@ -74,27 +93,18 @@ def ahead(work: Iterable[T], items: int) -> Iterator[Iterator[T]]:
 
     :param items: how many it may be ahead.
     """
-    handover = Handover[T | _End](items)
+    handover = Handover[T](items)
 
-    def run() -> None:
-        end = _End()
-        try:
-            for item in work:
-                handover.put(item)
-        except LeftError:
-            return
-        except BaseException as error:  # raised again by take()
-            end = _End(error)
-        with suppress(LeftError):
-            handover.put(end)
+    def put() -> None:
+        for item in work:
+            handover.put(item)
 
     def take() -> Iterator[T]:
-        while not isinstance(item := handover.take(), _End):
+        while not isinstance(item := handover.take(), End):
             yield item
-        if item.error:
-            raise item.error
+        item.check()
 
-    thread = threading.Thread(target=run, name="ahead", daemon=True)
+    thread = threading.Thread(target=handover.work, args=(put,), name="ahead", daemon=True)
     thread.start()
     try:
         yield take()

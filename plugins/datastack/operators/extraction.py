@@ -4,14 +4,14 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 
 import pyarrow as pa
 
-from datastack.codec.ahead import Handover, LeftError
+from datastack.codec.ahead import End, Handover
 from datastack.codec.checksum import MODULUS
 from datastack.contract.conform import Conformer
 from datastack.contract.database_sources import DatabaseStream, Incremental
@@ -20,7 +20,7 @@ from datastack.contract.privacy import Pseudonymiser
 from datastack.contract.slice import Slice
 from datastack.lake.checkpoint import Checkpoint, Plan, PlannedChunk, ReadChunk
 from datastack.lake.layout import Place
-from datastack.lake.manifest import Manifest, Part, Written, manifest_of
+from datastack.lake.manifest import Manifest, ManifestError, Part, Written, manifest_of
 from datastack.lake.store import LakeStore
 from datastack.operators.conforming import store_conformed
 from datastack.source.database import Chunk, OpenTable
@@ -53,7 +53,8 @@ class Extraction:
     read: dict[int, ReadChunk] = field(default_factory=dict)
     columns: dict[str, str] = field(default_factory=dict)
     evolved: dict[str, str] = field(default_factory=dict)
-    _handover: "Handover[pa.RecordBatch | Future[None]]" = field(default_factory=lambda: Handover(BATCHES_AHEAD))
+    _handover: Handover[pa.RecordBatch] = field(default_factory=lambda: Handover(BATCHES_AHEAD))
+    _kept: dict[str, str] = field(default_factory=dict)  # columns of chunks that earlier tries have read
 
     @property
     def place(self) -> Place:
@@ -67,13 +68,16 @@ class Extraction:
         chunks are as one snapshot has them.
 
         :param only: numbers of the chunks to look at; all unless given.
+        :raises ManifestError: if they were read with different columns.
         """
         done = self.checkpoint.chunks()
         for chunk in self._missing(only):
             if (found := done.get(chunk.number)) and _still_so(table, chunk, found):
                 self.read[chunk.number] = found
-                self.columns = found.written.columns or self.columns
-                self.evolved |= found.written.evolved
+                if found.written.rows:
+                    self._see_columns(found.written.columns)
+                    self._kept = self.columns = found.written.columns
+                    self.evolved |= found.written.evolved
         return [part for found in self.read.values() for part in found.written.parts]
 
     def batches(self, table: OpenTable, only: Sequence[int] = ()) -> Generator[pa.RecordBatch]:
@@ -82,17 +86,25 @@ class Extraction:
         Rows may be yielded before their part stands in the lake. All do when the last one was taken.
 
         :param only: numbers of the chunks to read; all unless given.
+        :raises SourceError: if the source fails.
+        :raises DriftError: if it lacks a field that is required, or has one more that the contract does not let pass.
+        :raises ManifestError: if it has other columns than when the chunks that were kept were read.
+        :raises OSError: if the lake fails.
         """
         with ThreadPoolExecutor(READERS, thread_name_prefix="read-chunk") as pool:
-            reading = [pool.submit(self._read, table, chunk) for chunk in self._missing(only)]
+            reading = self._missing(only)
+            for chunk in reading:
+                pool.submit(self._handover.work, partial(self._read, table, chunk))
             try:
-                yield from self._handed(reading)
+                yield from self._handed(len(reading))
             finally:
                 self._handover.leave()
                 pool.shutdown(cancel_futures=True)
 
     def read_all(self, table: OpenTable, only: Sequence[int] = ()) -> int:
         """Bring what is missing into the lake; return how many rows of the chunks are there.
+
+        Raises what :meth:`keep` and :meth:`batches` raise.
 
         :param only: numbers of the chunks; all unless given.
         """
@@ -129,21 +141,13 @@ class Extraction:
             if planned.number not in self.read and (not only or planned.number in only)
         ]
 
-    def _handed(self, reading: list[Future[None]]) -> Iterator[pa.RecordBatch]:
+    def _handed(self, chunks: int) -> Iterator[pa.RecordBatch]:
         """Rows of chunks that are being read, until all are."""
-
-        def ended(future: Future[None]) -> None:
-            with suppress(LeftError):
-                self._handover.put(future)
-
-        for future in reading:
-            future.add_done_callback(ended)
-        left = len(reading)
-        while left:
+        while chunks:
             found = self._handover.take()
-            if isinstance(found, Future):
-                found.result()
-                left -= 1
+            if isinstance(found, End):
+                found.check()
+                chunks -= 1
             else:
                 yield found
 
@@ -154,6 +158,7 @@ class Extraction:
         def accepted(batch: pa.RecordBatch, columns: dict[str, str]) -> None:
             self._handover.check()
             if batch.num_rows:
+                self._see_columns(columns)
                 self.columns, self.evolved = columns, self.evolved | conformer.evolved
                 self._handover.put(batch)
 
@@ -167,6 +172,12 @@ class Extraction:
         )
         self.checkpoint.add(done)
         self.read[chunk.number] = done
+
+    def _see_columns(self, columns: dict[str, str]) -> None:
+        """See that columns are those of the chunks that were kept; :raises ManifestError: if they are not."""
+        if self._kept and list(self._kept.items()) != list(columns.items()):
+            changed = ", ".join(sorted({name for name, _ in self._kept.items() ^ columns.items()})) or "their order"
+            raise ManifestError(f"the columns changed since chunks were read by an earlier try ({changed})")
 
     def _keys(self, table: OpenTable) -> tuple[Part, ...]:
         """Store the keys of all rows that the source has."""

@@ -38,6 +38,8 @@ def move(
     What earlier tries have read comes from the lake. Rows commit when all stand there, the manifest is written, and
     all counts agree.
 
+    Raises what :meth:`Extraction.keep`, :meth:`Extraction.batches` and :func:`datastack.warehouse.postgres.copy` raise.
+
     :param warehouse: libpq address, as the loader role.
     :param store: writes the manifest.
     """

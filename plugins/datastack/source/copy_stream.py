@@ -3,10 +3,9 @@
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
-from datastack.codec.ahead import Handover, LeftError
+from datastack.codec.ahead import End, Handover
 from datastack.contract.sql import sql
 
 BLOCK_BYTES = 1024 * 1024
@@ -63,9 +62,8 @@ class CopyStream:
 
     def __init__(self, session: CopySession, query: str) -> None:
         self._session, self._query = session, query
-        self._blocks = Handover[list[bytes] | None](BLOCKS_AHEAD)
-        self._failure: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="copy-stream", daemon=True)
+        self._blocks = Handover[list[bytes]](BLOCKS_AHEAD)
+        self._thread = threading.Thread(target=self._blocks.work, args=(self._run,), name="copy-stream", daemon=True)
         self._task: asyncio.Task[None] | None = None
         self.rows = 0  # what the server says it sent, once all blocks are read
 
@@ -83,20 +81,12 @@ class CopyStream:
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes as they came; raise the driver's error where it stopped the stream."""
-        while (block := self._blocks.take()) is not None:
+        while not isinstance(block := self._blocks.take(), End):
             yield from block
-        if self._failure:
-            raise self._failure
+        block.check()
 
     def _run(self) -> None:
-        try:
-            self._session.loop.run_until_complete(self._copy())
-        except (LeftError, asyncio.CancelledError):
-            return  # nobody waits for the rest
-        except BaseException as error:
-            self._failure = error
-        with suppress(LeftError):
-            self._blocks.put(None)
+        self._session.loop.run_until_complete(self._copy())
 
     async def _copy(self) -> None:
         self._task, self._session.is_idle = asyncio.current_task(), False

@@ -19,7 +19,7 @@ from datastack.source.naive import first_not_before, moments_of, to_utc
 from datastack.source.postgres_columns import TableColumn, declared, literal, readable
 
 _WHOLE = Chunk(1)
-_SAMPLED_ROWS = 10_000  # a chunk's; its size is off by some percent then
+_SAMPLED_ROWS = 20_000  # a chunk's; its size is off by some percent then, as whole pages are sampled
 UTC = ZoneInfo("UTC")
 
 
@@ -160,21 +160,24 @@ class PostgresTable:
     def _bounds(self, rows: int) -> list[tuple[str, ...]]:
         """Last keys of chunks of about so many rows, but for the last chunk."""
         key = [identifier(name) for name in self._scan.key]
-        sampled = min(rows, _SAMPLED_ROWS) if self._is_stored() else rows
+        names = [f"bound_{at}" for at in range(len(key))]
+        # A sample knows no index: of a range, it may read more than the range.
+        is_sampled = rows > _SAMPLED_ROWS and self._scan.range is None and self._is_stored()
+        counted = _SAMPLED_ROWS if is_sampled else rows
         statement = sql(
             "postgres/chunk_bounds",
+            bounds=", ".join(f"{column}::text as {name}" for column, name in zip(key, names, strict=True)),
+            names=", ".join(names),
             key=", ".join(key),
-            texts=", ".join(f"{name}::text" for name in key),
             table=self._table,
-            sample="" if sampled == rows else f"tablesample system ({100 * sampled / rows}) repeatable (0)",
+            sample=f"tablesample system ({100 * counted / rows}) repeatable (0)" if is_sampled else "",
             condition=self._condition(_WHOLE),
         )
-        return list(dict.fromkeys(self._all(statement, (sampled,))))  # a value that many rows have is one bound
+        return list(dict.fromkeys(self._all(statement, (counted,))))  # a value that many rows have is one bound
 
     def _is_stored(self) -> bool:
-        """Whether it is a table of this database: it has pages, and its rows have versions."""
-        kind = "select relkind in ('r', 'p') from pg_class where oid = to_regclass($1)"
-        return bool(self._one(kind, (self._table,))[0])
+        """Whether all of it is stored in this database: it has pages, and its rows have versions."""
+        return bool(self._one(sql("postgres/is_stored"), (self._table,))[0])
 
     def _from(self, chunk: Chunk) -> str:
         return f"{self._table} where {self._condition(chunk)}"

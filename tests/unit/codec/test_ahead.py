@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from datastack.codec.ahead import Handover, LeftError, ahead
+from datastack.codec.ahead import End, Handover, LeftError, ahead
 
 
 def threads() -> list[str]:
@@ -68,6 +68,24 @@ def test_who_puts_what_nobody_takes_is_told():
     for late in (handover.put, handover.offer):
         with pytest.raises(LeftError):
             late(3)
+
+
+def test_an_end_follows_what_a_job_has_put():
+    handover = Handover[int](5)
+
+    def fails() -> None:
+        handover.put(1)
+        raise ValueError("broken")
+
+    handover.work(fails)
+    handover.work(lambda: handover.put(2))
+    assert handover.take() == 1
+    with pytest.raises(ValueError, match="broken"):
+        handover.take().check()  # type: ignore[union-attr]
+    assert handover.take() == 2
+    assert handover.take() == End()
+    handover.leave()
+    handover.work(lambda: handover.put(3))  # which ends as well
 
 
 def test_many_threads_put_and_one_takes():
