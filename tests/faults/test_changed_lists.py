@@ -13,7 +13,7 @@ from tests.faults.worker import Task
 from tests.integration.harness import Stack, days
 from tests.integration.rest.server import reply, serving
 
-SECOND_PART = Trigger("POST landing/pages-*-*.jsonl.zst?uploads", 2)
+SECOND_PART = Trigger("PUT landing/pages-*-*.jsonl.zst", 2)
 TOKEN = {"access_token": "t", "token_type": "Bearer", "expires_in": 60}
 Records = list[dict[str, int]]
 

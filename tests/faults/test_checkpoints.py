@@ -15,7 +15,7 @@ LANE = lanes(0)[0]
 @pytest.mark.parametrize("what", ["plan.json", "chunk-00001.json", ".parquet"])
 def test_a_damaged_checkpoint_heals(stack: Stack, what: str, damage: Damage):
     stack.shop(SHOP)
-    killed = Fault(Kind.KILL, "lake", Trigger("POST conformed/_manifest.json?uploads"))
+    killed = Fault(Kind.KILL, "lake", Trigger("PUT conformed/_manifest.json"))
     with crew(stack, 1) as workers:
         interrupted = workers.begin(LANE, days(1, 3), killed)
         [victim] = [key for key in stack.objects() if key.endswith(what)]
