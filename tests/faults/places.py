@@ -10,7 +10,6 @@ _OBJECTS = (
     ("plan.json", "plan"),
 )
 _WAREHOUSE = (("commit", "commit"), ("ops.", "ledger"), ("copy", "rows"), ("delete from", "rows"), ("insert", "rows"))
-_STORES = (("HEAD", "describe"), ("list-type", "list"))
 
 
 def place(server: str, event: str) -> str:
@@ -26,7 +25,7 @@ def place(server: str, event: str) -> str:
             return f"source: {'rows' if event.startswith('copy') and 'count(' not in event else 'query'}"
         case "warehouse":
             return f"warehouse: {next((name for part, name in _WAREHOUSE if part in event), 'query')}"
-    return f"{server}: {next((name for part, name in _STORES if part in event), 'file')}"
+    return f"{server}: {'list' if 'list-type' in event else 'file'}"
 
 
 def _lake(event: str) -> str:

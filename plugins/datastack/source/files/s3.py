@@ -1,6 +1,6 @@
 """Files in a bucket of S3, or of a store of its kind."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -58,8 +58,7 @@ class S3Store:
             answer = self._client.get_object(
                 Bucket=self._bucket, Key=self._prefix + delivered.key, IfMatch=f'"{delivered.etag}"'
             )
-            if answer["ETag"].strip('"') != delivered.etag:
-                raise changed(self._uri(delivered.key), delivered)
+            self._check(answer, delivered)
             with answer["Body"] as body:
                 yield body
 
@@ -75,12 +74,28 @@ class S3Store:
         return True
 
     def describe(self, delivered: Delivered) -> Description:
-        """Content type and user metadata."""
+        """Content type and user metadata.
+
+        They are asked for with a byte of the object: if a connection ends within the headers, Python's HTTP client
+        takes those that came for all, and only the missing body tells
+        (https://github.com/python/cpython/blob/3.11/Lib/http/client.py, ``_read_headers``).
+
+        :raises SourceError: if the store fails, or the object has changed.
+        """
+        size = min(delivered.bytes, 1)
+        byte = {"Range": "bytes=0-0"} if size else {}
         with self._named("describing", delivered.key, delivered):
-            answer = self._client.head_object(Bucket=self._bucket, Key=self._prefix + delivered.key)
+            answer = self._client.get_object(Bucket=self._bucket, Key=self._prefix + delivered.key, **byte)
+            whole = len(answer["Body"].read()) == size
+        self._check(answer, delivered, whole)
+        return Description(answer.get("ContentType"), answer.get("Metadata", {}))
+
+    def _check(self, answer: Mapping[str, Any], delivered: Delivered, whole: bool = True) -> None:
+        """See that an answer is one, and about the version that was listed."""
+        if not whole or "ETag" not in answer:
+            raise SourceError(f"asking for {self._uri(delivered.key)} failed: the answer was cut")
         if answer["ETag"].strip('"') != delivered.etag:
             raise changed(self._uri(delivered.key), delivered)
-        return Description(answer.get("ContentType"), answer.get("Metadata", {}))
 
     def _uri(self, key: str) -> str:
         return f"s3://{self._bucket}/{self._prefix}{key}"
