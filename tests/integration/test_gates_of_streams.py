@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from datastack.contract.registry import load_source
+from datastack.operators import gating
 from datastack.operators.gate import GateStreamOperator
 from datastack.quality.outcomes import GateError
 from tests.integration.harness import TRANSACTIONS, Stack, days, in_thread, stopped, wait_for
@@ -158,6 +159,34 @@ def test_rows_that_nobody_loaded_where_the_ledger_says_none_close_the_gate(shop:
 
 
 # Freshness, bands and references
+
+
+@pytest.mark.parametrize("is_broken", [False, True])
+def test_a_snapshot_that_gives_way_while_it_is_checked_is_checked_again(
+    shop: Stack, monkeypatch: pytest.MonkeyPatch, is_broken: bool
+):
+    month = ("2019-11-01T00:00:00Z", "2019-12-01T00:00:00Z")
+    shop.gate("retail_db", "products")
+    shop.load("retail_db", "products", month)
+    run_gate, runs = gating.run_gate, []
+
+    def disturbed(*arguments: Any) -> Any:
+        runs.append(1)
+        if len(runs) == 1:
+            shop.load("retail_db", "products", month)  # all rows are those of this load from here on
+            if is_broken:
+                spoil(shop, "delete from raw_retail_db.products")
+        return run_gate(*arguments)
+
+    monkeypatch.setattr(gating, "run_gate", disturbed)
+    if is_broken:
+        with pytest.raises(GateError, match="row_count: FAILED, measured 0"):
+            shop.gate("retail_db", "products")
+    else:
+        assert set(shop.gate("retail_db", "products")) == {"PASSED"}
+    assert len(runs) == 2
+    found = {outcome for _, outcome in shop.rows(OUTCOMES)}
+    assert found == ({"PASSED", "FAILED"} if is_broken else {"PASSED"})
 
 
 def test_freshness_is_of_the_newest_slice_so_that_history_can_come_later(shop: Stack):

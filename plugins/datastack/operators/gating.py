@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 from datastack.contract.errors import DeclarationError
@@ -19,6 +20,7 @@ from datastack.warehouse.load import RunRef, WarehouseError
 
 _OWN = frozenset({"_load_id", "_extracted_at", "_valid_from", "_valid_to", "_is_current", "_deleted_at", "rows"})
 _LONGEST = 200  # characters of a value in a sample
+_DISTURBED = 5  # times that a gate is run again as another run loaded its stream meanwhile
 _log = logging.getLogger("airflow.task")
 
 Sample = tuple[list[dict[str, Any]], str]
@@ -28,7 +30,8 @@ Sample = tuple[list[dict[str, Any]], str]
 class Gate:
     """A Soda contract to run, and what is to be known of it.
 
-    ``readable`` gives the columns that samples may show. ``mark`` is set if the gate is open.
+    ``readable`` gives the columns that samples may show. ``mark`` is set if the gate is open. ``anew`` is the gate as
+    it would be now, where loads may come while it runs.
     """
 
     contract: dict[str, Any]
@@ -37,6 +40,7 @@ class Gate:
     version: str | None = None
     load_ids: tuple[int, ...] = ()
     mark: Mark | None = None
+    anew: "Callable[[], Gate] | None" = None
 
 
 def stream_gate(uri: str, contract: Contract, stream: Stream, dataset: str, today: date) -> Gate:
@@ -73,6 +77,7 @@ def stream_gate(uri: str, contract: Contract, stream: Stream, dataset: str, toda
         contract.version,
         state.load_ids,
         Mark(*names, last, amounts_to) if last else None,
+        partial(stream_gate, uri, contract, stream, dataset, today),
     )
 
 
@@ -91,7 +96,7 @@ def run(uri: str, gate: Gate, warehouse: Warehouse, task: str, ref: RunRef, toda
 
     :raises WarehouseError: if the gate is open, but that can't be recorded.
     """
-    report = run_gate(gate.contract, warehouse, today, gate.notes)
+    gate, report = _run_undisturbed(gate, warehouse, today)
     samples = [_sample(uri, gate, result) for result in report.results]
     gated = Gated(task, report.dataset, ref, gate.version, gate.load_ids)
     try:
@@ -104,6 +109,20 @@ def run(uri: str, gate: Gate, warehouse: Warehouse, task: str, ref: RunRef, toda
     for result, sample, result_id in zip(report.results, samples, ids, strict=True):
         _tell(report, result, sample, result_id)
     return report
+
+
+def _run_undisturbed(gate: Gate, warehouse: Warehouse, today: date) -> tuple[Gate, GateReport]:
+    """Run a gate; again if it closed while the stream was loaded: rows that it missed may have given way."""
+    report = run_gate(gate.contract, warehouse, today, gate.notes)
+    for _ in range(_DISTURBED):
+        if not report.closed_because or gate.anew is None:
+            break
+        now = gate.anew()
+        if now.load_ids == gate.load_ids:
+            break
+        _log.info("%s was loaded while it was checked, so it is checked again", report.dataset)
+        gate, report = now, run_gate(now.contract, warehouse, today, now.notes)
+    return gate, report
 
 
 def _row(result: CheckResult) -> dict[str, Any]:
