@@ -15,10 +15,10 @@ BASE = {
 }
 # Fails in its first attempt: a sequence does not roll back.
 FAILS_ONCE = "select 1 / (nextval('control.{case}') - 1)::int * 0 + id as id from {{{{ ref('first') }}}}"
-# Takes long in its first attempt only.
+# Takes long in its first attempt only, and is ended before that is over.
 SLOW_ONCE = """
     select id from {{{{ ref('first') }}}}
-    cross join pg_sleep(case when nextval('control.{case}') = 1 then 120 else 0 end)"""
+    cross join pg_sleep(case when nextval('control.{case}') = 1 then 300 else 0 end)"""
 # Only `dbt docs generate` can't read it.
 UNDESCRIBED = (
     "{% if flags.WHICH == 'generate' %}{{ exceptions.raise_compiler_error('no docs') }}{% endif %}" + BASE["middle"]
